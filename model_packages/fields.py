@@ -1,0 +1,248 @@
+"""The vocabulary of a package's `schema.py`, and the description of a field that everything else reads.
+
+A schema says more than types: units, shapes, dtypes, ranges and categories stand in its annotations. The gateway
+validates with them, the container turns requests into tensors with them, and the documentation shows them.
+Pydantic only: no torch, no numpy, nothing that a Lambda would have to load for nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticUndefined, core_schema
+
+DType = Literal["float32", "int64", "uint8", "bool"]
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_HEADER_BYTES = 33  # signature, then the IHDR chunk with its length, type and checksum
+_PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type -> channels; a palette (3) has none of its own
+_INTEGER_RANGES = {"int64": (-(2**63), 2**63 - 1), "uint8": (0, 255)}
+
+
+class Payload(BaseModel):
+    """The base of Request, Response and Label: strict types, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit a number is measured in, for example `Annotated[float, Unit("mm")]`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Nested lists of numbers with a fixed `shape`, each within [`minimum`, `maximum`]."""
+
+    shape: tuple[int, ...]
+    dtype: DType = "float32"
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return self._nested_lists()
+
+    def _nested_lists(self) -> CoreSchema:
+        schema = _number_schema(self.dtype, minimum=self.minimum, maximum=self.maximum)
+        for length in reversed(self.shape):
+            schema = core_schema.list_schema(schema, min_length=length, max_length=length, strict=True)
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Tensor):
+    """An image of `shape` (height, width) or (height, width, channels): nested numbers, or a PNG in base64.
+
+    The PNG has the same size and channels and 8 bits a sample; its 0..255 maps onto [`minimum`, `maximum`], which
+    an image therefore has to state.
+    """
+
+    minimum: float | None = 0.0
+    maximum: float | None = 255.0
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._validate, self._nested_lists())
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        png = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}
+        return {"anyOf": [handler(self._nested_lists()), png]}
+
+    def _validate(self, value: Any, nested_lists: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        return self._validate_png(value) if isinstance(value, str) else nested_lists(value)
+
+    def _validate_png(self, text: str) -> str:
+        try:
+            content = base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise PydanticCustomError("image_base64", "Input should be a PNG in base64") from error
+        if not content.startswith(_PNG_SIGNATURE) or len(content) < _PNG_HEADER_BYTES:
+            raise PydanticCustomError("image_png", "Input should be a PNG in base64")
+        width, height, bits, colour_type = struct.unpack(">IIBB", content[16:26])
+        found = (height, width, _PNG_CHANNELS.get(colour_type, 0), bits)
+        if found != (allowed := (*self.size, 8)):
+            raise PydanticCustomError(
+                "image_size",
+                "Input should be a PNG of {allowed}, not {found} (height, width, channels, bits)",
+                {"allowed": list(allowed), "found": list(found)},
+            )
+        return text
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(height, width, channels); an image of two axes has one channel."""
+        height, width = self.shape[:2]
+        return height, width, self.shape[2] if len(self.shape) > 2 else 1
+
+
+class Kind(StrEnum):
+    """What a field is, whichever annotation said so."""
+
+    NUMERIC = "numeric"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CATEGORY = "category"
+    TEXT = "text"
+    TENSOR = "tensor"
+    IMAGE = "image"
+
+
+_SCALARS: Mapping[type, tuple[Kind, DType | None]] = {
+    float: (Kind.NUMERIC, "float32"),
+    int: (Kind.INTEGER, "int64"),
+    bool: (Kind.BOOLEAN, "bool"),
+    str: (Kind.TEXT, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field as the whole kit sees it. `shape` leaves out the batch axis; text has no dtype."""
+
+    name: str
+    kind: Kind
+    dtype: DType | None
+    shape: tuple[int, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    maximum_length: int | None = None
+    categories: tuple[str, ...] = ()
+    unit: str | None = None
+    nullable: bool = False
+    required: bool = True
+    description: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The field as plain JSON values, without what is absent."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, (), "")}
+
+
+class UnsupportedAnnotation(TypeError):
+    """A schema's field has an annotation that Flyball cannot describe; `field` and `found` say which."""
+
+    ALLOWED = "float, int, bool, str, Literal of strings, Annotated with Tensor or Image, each of them or None"
+
+    def __init__(self, *, field: str, found: str) -> None:
+        self.field, self.found = field, found
+        super().__init__(f"field {field!r} is {found}; allowed: {self.ALLOWED}")
+
+
+def describe(payload: type[BaseModel]) -> tuple[FieldSpec, ...]:
+    """Every field of `payload`, in its order.
+
+    Raises: UnsupportedAnnotation for a field whose type is none of the vocabulary's.
+    """
+    return tuple(_describe_field(name, info) for name, info in payload.model_fields.items())
+
+
+def _describe_field(name: str, info: FieldInfo) -> FieldSpec:
+    annotation, metadata, nullable = _unwrap(info.annotation, info.metadata)
+    kind, dtype, shape, categories = _type_of(name, annotation, metadata)
+    minimum, maximum = _range(metadata)
+    return FieldSpec(
+        name=name,
+        kind=kind,
+        dtype=dtype,
+        shape=shape,
+        minimum=minimum,
+        maximum=maximum,
+        maximum_length=_first(item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)),
+        categories=categories,
+        unit=_first(item.name for item in metadata if isinstance(item, Unit)),
+        nullable=nullable,
+        required=info.is_required(),
+        description=info.description,
+    )
+
+
+def _unwrap(annotation: Any, metadata: Iterable[Any]) -> tuple[Any, list[Any], bool]:
+    """Takes `Annotated[...]` and `... | None` off, however they are nested."""
+    collected, nullable = list(metadata), False
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *extra = get_args(annotation)
+            collected += [part for item in extra for part in _metadata_of(item)]
+        elif get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
+            others = [argument for argument in get_args(annotation) if argument is not type(None)]
+            annotation, nullable = Union[tuple(others)], True  # noqa: UP007 - built from a list
+        else:
+            return annotation, collected, nullable
+
+
+def _metadata_of(item: Any) -> Iterator[Any]:
+    if isinstance(item, FieldInfo):
+        yield from item.metadata
+    else:
+        yield item
+
+
+def _type_of(
+    name: str, annotation: Any, metadata: list[Any]
+) -> tuple[Kind, DType | None, tuple[int, ...], tuple[str, ...]]:
+    tensor = _first(item for item in metadata if isinstance(item, Tensor))
+    if tensor is not None:
+        kind = Kind.IMAGE if isinstance(tensor, Image) else Kind.TENSOR
+        return kind, tensor.dtype, tensor.shape, ()
+    if get_origin(annotation) is Literal and all(isinstance(value, str) for value in get_args(annotation)):
+        return Kind.CATEGORY, "int64", (), get_args(annotation)
+    if annotation in _SCALARS:
+        kind, dtype = _SCALARS[annotation]
+        return kind, dtype, (), ()
+    raise UnsupportedAnnotation(field=name, found=getattr(annotation, "__name__", str(annotation)))
+
+
+def _range(metadata: list[Any]) -> tuple[float | None, float | None]:
+    tensor = _first(item for item in metadata if isinstance(item, Tensor))
+    if tensor is not None:
+        return tensor.minimum, tensor.maximum
+    lows = [getattr(item, bound) for item in metadata for bound in ("ge", "gt") if hasattr(item, bound)]
+    highs = [getattr(item, bound) for item in metadata for bound in ("le", "lt") if hasattr(item, bound)]
+    return _first(lows), _first(highs)
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None and value is not PydanticUndefined), None)
+
+
+def _number_schema(dtype: DType, *, minimum: float | None, maximum: float | None) -> CoreSchema:
+    if dtype == "bool":
+        return core_schema.bool_schema(strict=True)
+    if dtype == "float32":
+        return core_schema.float_schema(ge=minimum, le=maximum, allow_inf_nan=False, strict=True)
+    lowest, highest = _INTEGER_RANGES[dtype]
+    low = lowest if minimum is None else max(lowest, math.ceil(minimum))
+    high = highest if maximum is None else min(highest, math.floor(maximum))
+    return core_schema.int_schema(ge=low, le=high, strict=True)

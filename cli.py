@@ -1,0 +1,179 @@
+"""The `flyball` command. Each command calls one function of the kit and prints what it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from local.project import Project
+from model_packages.errors import OperatorError
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="flyball",
+    help="Put torch models into production on AWS and keep them right.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[PACKAGE]...", help="Packages; all of them by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text for a person.")]
+HttpsPort = Annotated[int, typer.Option(help="Port of the HTTPS API.", min=1, max=65535)]
+CloudPort = Annotated[int, typer.Option(help="Port for AWS clients (AWS_ENDPOINT_URL).", min=1, max=65535)]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: FBT002
+) -> None:
+    """Options of every command. main() takes --debug out of the arguments itself, wherever it stands."""
+
+
+@app.command(epilog="Example: [bold]flyball up --https-port 9443[/bold]")
+def up(https_port: HttpsPort = 8443, cloud_port: CloudPort = 8444) -> None:
+    """Train what is not trained, deploy into the local cloud, and serve until Ctrl-C."""
+    from local.up import up as run  # noqa: PLC0415 - the local cloud takes a second to import
+
+    asyncio.run(run(_project(), https_port=https_port, cloud_port=cloud_port, say=_say))
+
+
+@app.command(epilog="Example: [bold]flyball down[/bold]")
+def down() -> None:
+    """Stop the local cloud that runs from this folder."""
+    from local.running import stop_running  # noqa: PLC0415
+
+    _say("stopped" if stop_running(_project()) else "no local cloud runs from this folder")
+
+
+@app.command(epilog="Example: [bold]flyball new churn[/bold], then [bold]flyball up[/bold]")
+def new(
+    name: Annotated[str, typer.Argument(help="The package's name: lower case letters, digits, underscores.")],
+) -> None:
+    """Make a new model package that trains, deploys and answers as it is."""
+    from model_packages.scaffold import scaffold  # noqa: PLC0415
+
+    folder = scaffold(name, _project().packages)
+    _say(f"made {folder.relative_to(_project().root)}: start with its schema.py, then `flyball check {name}`")
+
+
+@app.command(epilog="Example: [bold]flyball check digits[/bold]")
+def check(names: Names = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Run the conformance tests of packages on their trained versions; exit code 1 if any fails."""
+    from local.checking import check_all  # noqa: PLC0415
+
+    findings = _run(check_all(names or [], project=_project(), say=_say))
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.passed else "FAIL"
+            typer.echo(f"{mark} {finding.package}: {finding.check}{f' ({finding.detail})' if finding.detail else ''}")
+    raise typer.Exit(0 if all(finding.passed for finding in findings) else 1)
+
+
+@app.command(epilog="Example: [bold]flyball train payments[/bold]")
+def train(names: Names = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Train packages on this machine and keep the result as their first version."""
+    from local.training import train_all  # noqa: PLC0415
+
+    versions = _run(train_all(names or [], project=_project(), say=_say))
+    if as_json:
+        _print_json([version.manifest for version in versions])
+
+
+@app.command(epilog="Example: [bold]flyball synth --validate[/bold]")
+def synth(
+    validate: Annotated[bool, typer.Option("--validate", help="Also run CDK's own template validator.")] = False,  # noqa: FBT002
+) -> None:
+    """Synthesize the CloudFormation templates into cdk.out."""
+    from local.synthesis import synth as run  # noqa: PLC0415
+
+    result = _run(run(_project(), say=_say, validate=validate))
+    _say(f"{'synthesized into' if result.fresh else 'nothing has changed in'} {result.assembly.name}")
+
+
+@app.command(
+    epilog="Examples: [bold]flyball invoke digits[/bold], [bold]flyball invoke digits --data request.json[/bold], "
+    "[bold]cat request.json | flyball invoke digits --data -[/bold]"
+)
+def invoke(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package to call.")],
+    data: Annotated[str | None, typer.Option(help="A file with the request, or - for standard input.")] = None,
+    example: Annotated[int, typer.Option(help="Send this one of the package's examples.", min=0)] = 0,
+    url: Annotated[str | None, typer.Option(help="Base address of an API on AWS instead of the local one.")] = None,
+) -> None:
+    """Send one signed request through the HTTPS API; exit code 1 unless the answer is 200."""
+    from local.invocation import invoke as run  # noqa: PLC0415
+
+    answer = run(_project(), package=name, data=data, example=example, url=url)
+    typer.echo(answer.body.decode("utf-8", errors="replace"))
+    raise typer.Exit(0 if answer.status == 200 else 1)
+
+
+@app.command(epilog="Example: [bold]flyball status --json[/bold]")
+def status(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Show the local cloud, and each package's endpoint and version."""
+    from local.status import report, text  # noqa: PLC0415
+
+    found = report(_project())
+    if as_json:
+        _print_json(asdict(found))
+    else:
+        typer.echo(text(found))
+
+
+@app.command(epilog="Example: [bold]flyball logs digits --since-minutes 5[/bold]")
+def logs(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose logs to show.")],
+    since_minutes: Annotated[float, typer.Option(help="How far back to begin.", min=0)] = 60.0,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show what a package's gateway function and model server logged."""
+    from local.log_events import events_of  # noqa: PLC0415
+
+    for event in events_of(_project(), package=name, since_minutes=since_minutes):
+        typer.echo(json.dumps(asdict(event)) if as_json else f"{event.time} {event.source}: {event.message}")
+
+
+def main() -> None:
+    """The entry point: an operator's mistake is one message and exit code 2, with a traceback only for --debug."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except OperatorError as error:
+        if len(arguments) < len(sys.argv) - 1:
+            traceback.print_exc()
+        typer.secho(f"flyball: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(2)
+
+
+def _project() -> Project:
+    return Project(root=Path(__file__).resolve().parent)
+
+
+def _say(line: str) -> None:
+    """Progress and notes go to standard error, so that standard output is the result alone."""
+    typer.echo(line, err=True)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()

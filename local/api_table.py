@@ -1,0 +1,291 @@
+"""Which AWS operations the local cloud answers, and how: `real`, or `simulated` with one sentence on the difference.
+
+An operation that is not listed is refused by name. `real` means that what is written can be read back, takes effect
+where AWS would let it take effect here, and fails in the same cases; quotas, delays and permissions are elsewhere.
+ARCHITECTURE.md is made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+REAL: Final = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """One service's operations: those that are real, and what differs in those that are simulated."""
+
+    real: frozenset[str] = frozenset()
+    simulated: Mapping[str, str] = field(default_factory=dict)
+
+    def how(self, operation: str) -> str | None:
+        """`real`, `simulated: ...`, or None where it is refused."""
+        if operation in self.real:
+            return REAL
+        sentence = self.simulated.get(operation)
+        return None if sentence is None else f"simulated: {sentence}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self.real, *self.simulated}))
+
+
+def _calls(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+def _each(names: str, sentence: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), sentence)
+
+
+API_TABLE: Mapping[str, ServiceTable] = {
+    "apigateway": ServiceTable(
+        real=_calls("""
+            CreateApiKey CreateAuthorizer CreateDeployment CreateModel CreateRequestValidator CreateResource
+            CreateRestApi CreateStage CreateUsagePlan CreateUsagePlanKey DeleteApiKey DeleteAuthorizer
+            DeleteDeployment DeleteGatewayResponse DeleteIntegration DeleteIntegrationResponse DeleteMethod
+            DeleteMethodResponse DeleteModel DeleteRequestValidator DeleteResource DeleteRestApi DeleteStage
+            DeleteUsagePlan DeleteUsagePlanKey GetApiKey GetApiKeys GetAuthorizer GetAuthorizers GetDeployment
+            GetDeployments GetGatewayResponse GetGatewayResponses GetIntegration GetIntegrationResponse GetMethod
+            GetMethodResponse GetModel GetModels GetRequestValidator GetRequestValidators GetResource GetResources
+            GetRestApi GetRestApis GetStage GetStages GetTags GetUsagePlan GetUsagePlanKey GetUsagePlanKeys
+            GetUsagePlans PutGatewayResponse PutIntegration PutIntegrationResponse PutMethod PutMethodResponse
+            TagResource UntagResource UpdateApiKey UpdateAuthorizer UpdateRequestValidator UpdateRestApi UpdateStage
+            UpdateUsagePlan
+        """),
+        simulated=_each("GetAccount UpdateAccount", "the logging role is stored and not used"),
+    ),
+    "application-autoscaling": ServiceTable(
+        simulated=_each(
+            """
+            DeleteScalingPolicy DeleteScheduledAction DeregisterScalableTarget DescribeScalableTargets
+            DescribeScalingPolicies DescribeScheduledActions PutScalingPolicy PutScheduledAction
+            RegisterScalableTarget
+            """,
+            "targets and policies are stored; nothing scales by itself",
+        ),
+    ),
+    "cloudwatch": ServiceTable(
+        simulated={
+            **_each(
+                "DeleteAlarms DescribeAlarms DescribeAlarmsForMetric PutMetricAlarm SetAlarmState",
+                "alarms are stored, and change state only by SetAlarmState",
+            ),
+            **_each("DisableAlarmActions EnableAlarmActions", "stored; no action is taken"),
+            **_each("DeleteDashboards GetDashboard ListDashboards PutDashboard", "stored; nothing is drawn"),
+            **_each(
+                "GetMetricData GetMetricStatistics ListMetrics PutMetricData",
+                "what was put can be read; no metric math, no percentiles",
+            ),
+            **_each("ListTagsForResource TagResource UntagResource", "stored"),
+        },
+    ),
+    "cognito-idp": ServiceTable(
+        real=_calls("""
+            AdminAddUserToGroup AdminConfirmSignUp AdminCreateUser AdminDeleteUser AdminGetUser AdminInitiateAuth
+            AdminListGroupsForUser AdminRemoveUserFromGroup AdminRespondToAuthChallenge AdminSetUserPassword
+            CreateGroup CreateResourceServer CreateUserPool CreateUserPoolClient DeleteGroup DeleteUserPool
+            DeleteUserPoolClient DescribeResourceServer DescribeUserPool DescribeUserPoolClient GetGroup GetUser
+            InitiateAuth ListGroups ListResourceServers ListUserPoolClients ListUserPools ListUsers ListUsersInGroup
+            RespondToAuthChallenge UpdateUserPool UpdateUserPoolClient
+        """),
+        simulated=_each(
+            "CreateUserPoolDomain DeleteUserPoolDomain DescribeUserPoolDomain",
+            "stored; there is no hosted sign-in page",
+        ),
+    ),
+    "dynamodb": ServiceTable(
+        real=_calls("""
+            BatchGetItem BatchWriteItem CreateTable DeleteItem DeleteTable DescribeTable DescribeTimeToLive GetItem
+            ListTables ListTagsOfResource PutItem Query Scan TagResource TransactGetItems TransactWriteItems
+            UntagResource UpdateItem UpdateTable
+        """),
+        simulated={
+            **_each("DescribeContinuousBackups UpdateContinuousBackups", "stored; no backup is made"),
+            "UpdateTimeToLive": "stored; items stay when their time is over",
+        },
+    ),
+    "events": ServiceTable(
+        real=_calls("""
+            CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule EnableRule
+            ListEventBuses ListRuleNamesByTarget ListRules ListTagsForResource ListTargetsByRule PutPermission
+            PutRule PutTargets RemovePermission RemoveTargets TagResource TestEventPattern UntagResource
+        """),
+        simulated={"PutEvents": "delivered to log groups, queues and buses; not yet to functions and state machines"},
+    ),
+    "iam": ServiceTable(
+        simulated=_each(
+            """
+            AttachRolePolicy AttachUserPolicy CreateAccessKey CreatePolicy CreatePolicyVersion CreateRole CreateUser
+            DeleteAccessKey DeletePolicy DeletePolicyVersion DeleteRole DeleteRolePermissionsBoundary
+            DeleteRolePolicy DeleteUser DeleteUserPolicy DetachRolePolicy DetachUserPolicy GetPolicy
+            GetPolicyVersion GetRole GetRolePolicy GetUser GetUserPolicy ListAccessKeys ListAttachedRolePolicies
+            ListAttachedUserPolicies ListEntitiesForPolicy ListInstanceProfilesForRole ListPolicies ListPolicyTags
+            ListPolicyVersions ListRolePolicies ListRoleTags ListRoles ListUserPolicies ListUsers
+            PutRolePermissionsBoundary PutRolePolicy PutUserPolicy SetDefaultPolicyVersion TagPolicy TagRole
+            UntagPolicy UntagRole UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription
+            """,
+            "stored; permissions are not enforced",
+        ),
+    ),
+    "kms": ServiceTable(
+        real=_calls("""
+            CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey Encrypt EnableKey
+            GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom ListAliases ListKeys ListResourceTags
+            ReEncrypt ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription
+        """),
+        simulated={
+            **_each("GetKeyPolicy ListKeyPolicies PutKeyPolicy", "stored; key policies are not enforced"),
+            **_each("CreateGrant ListGrants RetireGrant RevokeGrant", "stored; grants are not enforced"),
+            **_each(
+                "DisableKeyRotation EnableKeyRotation GetKeyRotationStatus",
+                "stored; the key's material stays the same",
+            ),
+        },
+    ),
+    "lambda": ServiceTable(
+        real=_calls("""
+            AddPermission CreateAlias CreateFunction DeleteAlias DeleteEventSourceMapping
+            DeleteFunction DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig GetAlias GetEventSourceMapping
+            GetFunction GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig GetPolicy
+            ListAliases ListEventSourceMappings ListFunctionEventInvokeConfigs ListFunctions ListTags
+            ListVersionsByFunction PublishVersion PutFunctionConcurrency PutFunctionEventInvokeConfig
+            RemovePermission TagResource UntagResource UpdateAlias UpdateEventSourceMapping UpdateFunctionCode
+            UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
+        """),
+        simulated={
+            "CreateEventSourceMapping": "a queue's messages are handed over as they arrive, within the sender's call",
+            "Invoke": "the real code and runtime in a process of this machine, without limits on memory and CPU",
+            **_each(
+                "DeleteLayerVersion GetLayerVersion ListLayerVersions ListLayers PublishLayerVersion",
+                "stored; a function that uses a layer is not run",
+            ),
+        },
+    ),
+    "logs": ServiceTable(
+        real=_calls("""
+            CreateLogGroup CreateLogStream DeleteLogGroup DeleteLogStream DeleteResourcePolicy DescribeLogGroups
+            DescribeLogStreams DescribeResourcePolicies GetLogEvents ListTagsForResource PutLogEvents
+            PutResourcePolicy TagLogGroup TagResource UntagLogGroup UntagResource
+        """),
+        simulated={
+            **_each(
+                "DeleteMetricFilter DescribeMetricFilters PutMetricFilter", "stored; no metric is made of log lines"
+            ),
+            **_each("DeleteRetentionPolicy PutRetentionPolicy", "stored; nothing is ever deleted"),
+            **_each("AssociateKmsKey DisassociateKmsKey", "stored; nothing is encrypted"),
+            "FilterLogEvents": "patterns of plain words and phrases only",
+        },
+    ),
+    "s3": ServiceTable(
+        real=_calls("""
+            AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload DeleteBucket
+            DeleteBucketCors DeleteBucketPolicy DeleteBucketTagging DeleteObject DeleteObjectTagging DeleteObjects
+            GetBucketCors GetBucketLocation GetBucketPolicy GetBucketTagging GetBucketVersioning GetObject
+            GetObjectAttributes GetObjectTagging HeadBucket HeadObject ListBuckets ListMultipartUploads
+            ListObjectVersions ListObjects ListObjectsV2 ListParts PutBucketCors PutBucketTagging
+            PutBucketVersioning PutObject PutObjectTagging UploadPart UploadPartCopy
+        """),
+        simulated={
+            "PutBucketPolicy": "stored; a Deny is enforced without its conditions, an Allow is not needed",
+            **_each(
+                "DeleteBucketEncryption GetBucketEncryption PutBucketEncryption",
+                "stored; objects are not encrypted",
+            ),
+            **_each(
+                "DeleteBucketLifecycle GetBucketLifecycleConfiguration PutBucketLifecycleConfiguration",
+                "stored; nothing expires",
+            ),
+            **_each("GetBucketLogging PutBucketLogging", "stored; no access log is written"),
+            **_each("DeleteBucketOwnershipControls GetBucketOwnershipControls PutBucketOwnershipControls", "stored"),
+            **_each(
+                "DeletePublicAccessBlock GetPublicAccessBlock PutPublicAccessBlock",
+                "stored; the local cloud listens on loopback only",
+            ),
+            **_each("GetBucketAcl GetObjectAcl PutBucketAcl PutObjectAcl", "stored; not enforced"),
+            **_each(
+                "GetBucketNotificationConfiguration PutBucketNotificationConfiguration",
+                "to functions, queues, topics and EventBridge, without filters by metadata",
+            ),
+            **_each("GetBucketAccelerateConfiguration GetBucketReplication GetBucketWebsite", "always the default"),
+        },
+    ),
+    "sagemaker": ServiceTable(
+        real=_calls("""
+            AddTags CreateEndpointConfig CreateModel CreateModelPackage CreateModelPackageGroup DeleteEndpointConfig
+            DeleteModel DeleteModelPackageGroup DeleteTags DescribeEndpointConfig DescribeModel DescribeModelPackage
+            DescribeModelPackageGroup ListEndpointConfigs ListModelPackageGroups ListModelPackages ListModels
+            ListTags UpdateModelPackage
+        """),
+        simulated={
+            **_each(
+                "CreateEndpoint DeleteEndpoint DescribeEndpoint ListEndpoints UpdateEndpoint",
+                "one model server process a variant on this machine, whatever the instance type and count",
+            ),
+            "UpdateEndpointWeightsAndCapacities": "weights are followed; counts are stored",
+        },
+    ),
+    "sagemaker-runtime": ServiceTable(
+        simulated={"InvokeEndpoint": "answered by the model server's process; no instance's latency is imitated"}
+    ),
+    "scheduler": ServiceTable(
+        simulated=_each(
+            "CreateSchedule CreateScheduleGroup DeleteSchedule DeleteScheduleGroup GetSchedule GetScheduleGroup "
+            "ListScheduleGroups ListSchedules ListTagsForResource TagResource UntagResource UpdateSchedule",
+            "stored; no schedule fires by itself",
+        )
+    ),
+    "secretsmanager": ServiceTable(
+        real=_calls("""
+            CreateSecret DeleteSecret DescribeSecret GetRandomPassword GetResourcePolicy GetSecretValue
+            ListSecretVersionIds ListSecrets PutSecretValue RestoreSecret TagResource UntagResource UpdateSecret
+            UpdateSecretVersionStage
+        """),
+        simulated=_each("DeleteResourcePolicy PutResourcePolicy", "stored; not enforced"),
+    ),
+    "sns": ServiceTable(
+        real=_calls("""
+            CreateTopic DeleteTopic GetSubscriptionAttributes GetTopicAttributes ListSubscriptions
+            ListSubscriptionsByTopic ListTagsForResource ListTopics SetSubscriptionAttributes SetTopicAttributes
+            TagResource Unsubscribe UntagResource
+        """),
+        simulated={
+            **_each("Publish PublishBatch", "delivered to queues, functions and loopback addresses; no mail, no SMS"),
+            "Subscribe": "confirmed at once, without a confirmation message",
+            **_each("AddPermission RemovePermission", "stored; not enforced"),
+        },
+    ),
+    "sqs": ServiceTable(
+        real=_calls("""
+            ChangeMessageVisibility ChangeMessageVisibilityBatch CreateQueue DeleteMessage DeleteMessageBatch
+            DeleteQueue GetQueueAttributes GetQueueUrl ListDeadLetterSourceQueues ListQueueTags ListQueues
+            PurgeQueue ReceiveMessage SendMessage SendMessageBatch SetQueueAttributes TagQueue UntagQueue
+        """),
+        simulated=_each("AddPermission RemovePermission", "stored; not enforced"),
+    ),
+    "ssm": ServiceTable(
+        real=_calls("""
+            AddTagsToResource DeleteParameter DeleteParameters DescribeParameters GetParameter GetParameterHistory
+            GetParameters GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter
+            RemoveTagsFromResource UnlabelParameterVersion
+        """),
+    ),
+    "stepfunctions": ServiceTable(
+        real=_calls("""
+            CreateStateMachine DeleteStateMachine DescribeExecution DescribeStateMachine
+            DescribeStateMachineForExecution GetExecutionHistory ListExecutions ListStateMachines
+            ListTagsForResource SendTaskFailure SendTaskHeartbeat SendTaskSuccess StopExecution TagResource
+            UntagResource UpdateStateMachine
+        """),
+        simulated={"StartExecution": "interpreted here; waits take their real time, and transitions cost nothing"},
+    ),
+    "sts": ServiceTable(
+        real=_calls("GetAccessKeyInfo GetCallerIdentity"),
+        simulated=_each(
+            "AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity GetFederationToken GetSessionToken",
+            "gives credentials to whoever asks",
+        ),
+    ),
+}

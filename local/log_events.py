@@ -1,0 +1,58 @@
+"""What `flyball logs` shows: one package's log groups in the local cloud, merged by time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.client import aws_client
+from local.project import Project
+from local.running import require_running
+from model_packages.discovery import discover, select
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line of a log stream. `time` is ISO 8601 in UTC; `source` says who wrote it."""
+
+    time: str
+    source: str
+    message: str
+
+
+def events_of(project: Project, *, package: str, since_minutes: float) -> list[LogEvent]:
+    """What the package's gateway function and model server wrote, oldest first.
+
+    Raises: OperatorError if there is no such package or no cloud runs.
+    """
+    (selected,) = select(discover(project.packages), [package])
+    logs = aws_client("logs", endpoint_url=require_running(project).aws_endpoint_url)
+    groups = {
+        "gateway": f"/aws/lambda/flyball-{selected.aws_name}-gateway",
+        "endpoint": f"/aws/sagemaker/Endpoints/flyball-{selected.aws_name}",
+    }
+    start_ms = int((time.time() - since_minutes * 60) * 1000)
+    found = [
+        (event["timestamp"], source, event["message"].rstrip("\n"))
+        for source, group in groups.items()
+        for event in _events(logs, group=group, start_ms=start_ms)
+    ]
+    return [
+        LogEvent(time=datetime.fromtimestamp(moment / 1000, UTC).isoformat(), source=source, message=message)
+        for moment, source, message in sorted(found)
+    ]
+
+
+def _events(logs: Any, *, group: str, start_ms: int) -> Iterator[dict[str, Any]]:
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start_ms)
+    try:
+        for page in pages:
+            yield from page["events"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise

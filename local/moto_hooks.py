@@ -1,0 +1,245 @@
+"""Everything of moto's insides that Flyball replaces, in one place.
+
+moto keeps the state of the AWS APIs; what has to act is handed to `CloudHooks`. Each private name replaced here is
+checked when this module is imported, so that another version of moto fails at the start and not in a call.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import inspect
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import moto.sns.models
+from moto.awslambda.models import LambdaFunction
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import camelcase_to_underscores
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import FakeBucket
+from moto.sagemaker.responses import SageMakerResponse
+
+from local.moto_additions import ADDITIONS
+from local.services.lambda_function import Invocation, InvocationRefused, InvocationType
+from model_packages.errors import OperatorError
+
+
+class AwsError(ServiceException):
+    """`raise AwsError("ResourceNotFound", "...")` in a hook is the error that the caller gets."""
+
+
+POLLED_SOURCES = frozenset({"aws:sqs", "aws:dynamodb", "aws:kinesis"})
+"""Lambda waits for the answer to these sources' events; all others hand over an event and go on."""
+
+Document = Mapping[str, Any]
+InvokeLambda = Callable[[str, bytes, InvocationType], Invocation]
+SageMakerOperation = Callable[[Document], Document | None]
+SageMakerObserver = Callable[[Document, Document], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudHooks:
+    """What moto hands on. All of it is called in moto's threads, never in the event loop's: no coroutines here.
+
+    `invoke_lambda(arn, payload, invocation_type)` runs a function that a topic, a queue, a bucket or a rule triggers.
+    The function's ARN ends in its version where it is not $LATEST. It may raise InvocationRefused.
+
+    `sagemaker_operations` adds operations that moto lacks, or replaces one: `{"UpdateEndpoint": update_endpoint}`.
+    Each gets the call's parameters under AWS's names and returns the response's members; it raises AwsError.
+
+    `sagemaker_observers` are told of each call of an operation that moto carries out, after it has succeeded, with
+    its parameters and its response: `{"CreateEndpoint": started, "DeleteEndpoint": ended}`.
+    """
+
+    invoke_lambda: InvokeLambda
+    sagemaker_operations: Mapping[str, SageMakerOperation] = field(default_factory=dict)
+    sagemaker_observers: Mapping[str, SageMakerObserver] = field(default_factory=dict)
+
+
+EXPECTED: Final[Mapping[Callable[..., Any], tuple[str, ...]]] = {
+    LambdaFunction.__init__: ("self", "account_id", "spec", "region", "version"),
+    LambdaFunction.invoke: ("self", "body", "request_headers", "response_headers"),
+    LambdaFunction.update_configuration: ("self", "config_updates"),
+    LambdaFunction.get_configuration: ("self", "on_create"),
+    FakeBucket.get_permission: ("self", "action", "resource"),
+    IAMPolicy.is_action_permitted: ("self", "action", "resource", "principal", "incoming_condition_values"),
+    SageMakerResponse.create_endpoint: ("self",),
+    vars(moto.sns.models)["requests"].post: ("url", "data", "json", "kwargs"),
+}
+
+
+def check_moto() -> None:
+    """Raises OperatorError where a name that is replaced has other parameters than it had."""
+    for function, expected in EXPECTED.items():
+        found = tuple(inspect.signature(function).parameters)
+        if found != expected:
+            raise OperatorError(
+                f"moto {version('moto')} has {function.__qualname__}{found} where {expected} is expected; "
+                "install the version that requirements/lock.txt names"
+            )
+
+
+check_moto()
+
+
+def install(hooks: CloudHooks) -> Callable[[], None]:
+    """Make moto call the hooks, for all of this process. Returns the function that undoes it."""
+    with ExitStack() as undo:
+        _replace(undo, LambdaFunction, "__init__", _keep_logging_config)
+        _replace(undo, LambdaFunction, "update_configuration", _update_logging_config)
+        _replace(undo, LambdaFunction, "get_configuration", _show_logging_config)
+        _replace(undo, LambdaFunction, "invoke", lambda _original: _invoke(hooks.invoke_lambda))
+        _replace(undo, FakeBucket, "get_permission", lambda _original: _unconditional_permission)
+        _replace(
+            undo, moto.sns.models, "requests", lambda original: SimpleNamespace(post=_loopback_only(original.post))
+        )
+        for response, methods in ADDITIONS.items():
+            for method in methods:
+                _add(undo, response, method.__name__, method)
+        for operation, observer in hooks.sagemaker_observers.items():
+            _replace(undo, SageMakerResponse, camelcase_to_underscores(operation), _observed_by(observer))
+        for operation, carry_out in hooks.sagemaker_operations.items():
+            _add(undo, SageMakerResponse, camelcase_to_underscores(operation), _carried_out_by(carry_out))
+        return undo.pop_all().close
+
+
+def _replace(undo: ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Raises AttributeError where there is nothing of that name to replace."""
+    original = getattr(owner, name)
+    setattr(owner, name, make(original))
+    undo.callback(setattr, owner, name, original)
+
+
+def _add(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
+    if hasattr(owner, name):
+        _replace(undo, owner, name, lambda _original: value)
+    else:
+        setattr(owner, name, value)
+        undo.callback(delattr, owner, name)
+
+
+def _invoke(invoke_lambda: InvokeLambda) -> Callable[..., str | bytes]:
+    """In place of LambdaFunction.invoke, through which moto's topics, queues, buckets and rules go."""
+
+    def invoke(self: Any, body: str, request_headers: Any, response_headers: Any) -> str | bytes:
+        named = request_headers.get("x-amz-invocation-type")
+        invocation_type = InvocationType(named) if named else type_for_event(body)
+        try:
+            invocation = invoke_lambda(self.function_arn, body.encode(), invocation_type)
+        except InvocationRefused as refusal:
+            document = {"errorType": refusal.code, "errorMessage": str(refusal)}
+            invocation = Invocation(json.dumps(document).encode(), 200, "Unhandled")
+        if invocation.function_error is not None:
+            response_headers["x-amz-function-error"] = invocation.function_error
+        response_headers["x-amz-log-result"] = base64.b64encode(invocation.log_tail).decode()
+        return invocation.payload
+
+    return invoke
+
+
+def type_for_event(body: str) -> InvocationType:
+    """How AWS invokes a function with this event: sources that are polled wait for the answer."""
+    event = json.loads(body or "{}")
+    records = event.get("Records") if isinstance(event, dict) else None
+    source = records[0].get("eventSource") if records else None
+    return InvocationType.REQUEST_RESPONSE if source in POLLED_SOURCES else InvocationType.EVENT
+
+
+def _keep_logging_config(original: Callable[..., None]) -> Callable[..., None]:
+    """moto forgets a function's LoggingConfig."""
+
+    @functools.wraps(original)
+    def init(self: Any, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
+        self.logging_config = spec.get("LoggingConfig")
+        original(self, account_id, spec, region, version)
+
+    return init
+
+
+def _update_logging_config(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def update_configuration(self: Any, config_updates: dict[str, Any]) -> Any:
+        self.logging_config = config_updates.get("LoggingConfig", self.logging_config)
+        return original(self, config_updates)
+
+    return update_configuration
+
+
+def _show_logging_config(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    @functools.wraps(original)
+    def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # moto's
+        shown = original(self, on_create)
+        return {**shown, "LoggingConfig": self.logging_config} if self.logging_config else shown
+
+    return get_configuration
+
+
+def _unconditional_permission(self: Any, action: str, resource: str) -> Any:
+    """What a bucket's policy says by those statements that have no condition.
+
+    moto takes a conditional Deny for an unconditional one, and so CDK's `aws:SecureTransport` for the end of all.
+    """
+    if self.policy is None:
+        return PermissionResult.NEUTRAL
+    policy = json.loads(self.policy)
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    unconditional = [statement for statement in statements if not statement.get("Condition")]
+    return IAMPolicy(json.dumps({**policy, "Statement": unconditional})).is_action_permitted(action, resource)
+
+
+def _loopback_only(post: Callable[..., Any]) -> Callable[..., Any]:
+    """A topic's HTTP subscriptions reach this machine and no other."""
+
+    def post_to_loopback(url: str, **arguments: Any) -> Any:
+        if not is_loopback(url):
+            raise AwsError("InvalidParameter", f"the local cloud delivers to this machine only, not to {url}")
+        return post(url, timeout=30, **arguments)
+
+    return post_to_loopback
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own by its name alone: nothing is looked up."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _observed_by(observer: SageMakerObserver) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def observed(self: Any) -> Any:
+            result = original(self)
+            observer(dict(self.params), _response_members(result))
+            return result
+
+        return observed
+
+    return wrap
+
+
+def _response_members(result: Any) -> Document:
+    """A response of moto's as a document; some operations return it, some return its JSON."""
+    members = result.result if isinstance(result, ActionResult) else json.loads(result or "{}")
+    return members if isinstance(members, dict) else {}
+
+
+def _carried_out_by(operation: SageMakerOperation) -> Callable[..., Any]:
+    def carry_out(self: Any) -> ActionResult:
+        members = operation(dict(self.params))
+        return EmptyResult() if members is None else ActionResult(dict(members))
+
+    return carry_out

@@ -1,0 +1,127 @@
+"""The record of the local cloud that runs from this folder: who it is, where it answers, and that it is the only one.
+
+`up` holds a lock on the state folder while it runs, so a record whose lock is free is a leftover and says nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from local.project import Project
+from model_packages.errors import OperatorError
+
+ACCESS_KEY: Final = "local"
+SECRET_KEY: Final = "local"  # noqa: S105 - the local cloud listens on loopback alone
+REGION: Final = "us-east-1"
+ACCOUNT: Final = "123456789012"
+
+STOP_SECONDS = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCloud:
+    """A local cloud that serves: its process, and the two addresses it answers on."""
+
+    pid: int
+    api_url: str
+    """The HTTPS API with its stage, without a slash at the end."""
+    aws_endpoint_url: str
+    """Where AWS clients find it: the value for AWS_ENDPOINT_URL."""
+    certificate: str
+    """The file with the certificate authority that clients have to trust."""
+
+
+class AlreadyRunning(OperatorError):
+    """Another process holds this folder's local cloud."""
+
+
+@contextmanager
+def only_one(project: Project) -> Iterator[Callable[[RunningCloud], None]]:
+    """Holds the folder's lock; yields the function that announces the cloud once it serves.
+
+    Raises: AlreadyRunning if another process holds it.
+    """
+    project.state.mkdir(parents=True, exist_ok=True)
+    with (project.state / "lock").open("a") as lock:
+        if not _try_lock(lock.fileno()):
+            raise AlreadyRunning("the local cloud of this folder runs already; `flyball status` shows it")
+        record = _record(project)
+        record.unlink(missing_ok=True)
+        try:
+            yield lambda cloud: _write(record, asdict(cloud))
+        finally:
+            record.unlink(missing_ok=True)
+
+
+def find_running(project: Project) -> RunningCloud | None:
+    """The cloud that serves from this folder, or None."""
+    if not is_locked(project):
+        return None
+    try:
+        return RunningCloud(**json.loads(_record(project).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def require_running(project: Project) -> RunningCloud:
+    """The cloud that serves from this folder.
+
+    Raises: OperatorError if there is none.
+    """
+    running = find_running(project)
+    if running is None:
+        raise OperatorError("no local cloud serves from this folder; `make up` (or `flyball up`) starts one")
+    return running
+
+
+def is_locked(project: Project) -> bool:
+    """Whether a cloud of this folder is up, or coming up."""
+    path = project.state / "lock"
+    if not path.exists():
+        return False
+    with path.open("a") as lock:
+        return not _try_lock(lock.fileno())
+
+
+def stop_running(project: Project, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Asks the cloud of this folder to stop and waits until it has; False if there was none.
+
+    Raises: OperatorError if it is still there after 40 seconds.
+    """
+    running = find_running(project)
+    if running is None:
+        return False
+    os.kill(running.pid, signal.SIGTERM)
+    for _ in range(int(STOP_SECONDS / 0.1)):
+        if not is_locked(project):
+            return True
+        sleep(0.1)
+    raise OperatorError(f"the local cloud (process {running.pid}) did not stop within {STOP_SECONDS:.0f} s; kill it")
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _record(project: Project) -> Path:
+    return project.state / "cloud.json"
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """In one step, so that a reader never sees half of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,97 @@
+"""Runs `app.py` as the CDK command line would, and only when something that goes into it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.processes import Children
+from local.project import Project
+from model_packages.errors import OperatorError
+
+DIGEST_FILE = ".flyball-inputs"
+SOURCES = ("app.py", "cdk.json", "cdk", "functions", "container", "model_packages", "requirements/lock.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Where the assembly lies, and whether it was made anew."""
+
+    assembly: Path
+    fresh: bool
+
+
+async def synth(project: Project, *, say: Callable[[str], None], validate: bool = False) -> Synthesis:
+    """What `flyball synth` does: synthesize(), and a word on what it is doing."""
+    async with Children() as children:
+        say("synthesizing the templates ...")
+        return await synthesize(project=project, children=children, validate=validate)
+
+
+async def synthesize(*, project: Project, children: Children, validate: bool = False) -> Synthesis:
+    """Makes cdk.out from the project's sources; the old one stays if anything fails.
+
+    `validate` runs aws-cdk-lib's template validator too, which takes several seconds a stack.
+
+    Raises: OperatorError with the last lines of the synth if it fails.
+    """
+    digest = inputs_digest(project)
+    if not validate and _is_current(project, digest):
+        return Synthesis(assembly=project.assembly, fresh=False)
+    project.build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".synth-", dir=project.build) as scratch:
+        out = Path(scratch) / "cdk.out"
+        await _run_app(project, out=out, children=children, validate=validate)
+        (out / DIGEST_FILE).write_text(digest, encoding="ascii")
+        shutil.rmtree(project.assembly, ignore_errors=True)
+        out.rename(project.assembly)
+    return Synthesis(assembly=project.assembly, fresh=True)
+
+
+def inputs_digest(project: Project) -> str:
+    """SHA-256 over the names and contents of every file that a synth reads."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in _inputs(project):
+        digest.update(str(path.relative_to(project.root)).encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _inputs(project: Project) -> Iterator[Path]:
+    for name in SOURCES:
+        path = project.root / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
+    yield from sorted(project.build.glob("models/*/model.tar.gz"))
+
+
+def _is_current(project: Project, digest: str) -> bool:
+    recorded = project.assembly / DIGEST_FILE
+    return recorded.is_file() and recorded.read_text(encoding="ascii") == digest
+
+
+async def _run_app(project: Project, *, out: Path, children: Children, validate: bool) -> None:
+    context = json.loads((project.root / "cdk.json").read_text(encoding="utf-8")).get("context", {})
+    node = Path(sys.executable).parent / "node"
+    environment = {
+        **os.environ,
+        "CDK_OUTDIR": str(out),
+        "CDK_CONTEXT_JSON": json.dumps(context),
+        "CDK_VALIDATION": "true" if validate else "false",
+        **({"JSII_NODE": str(node)} if node.is_file() else {}),
+    }
+    child = await children.start([sys.executable, "app.py"], name="synth", env=environment, cwd=project.root)
+    if await child.wait() != 0:
+        raise OperatorError(_reason(child.tail))
+
+
+def _reason(tail: list[str]) -> str:
+    """Our own errors end app.py with a message; anything else with a traceback, of which the end says most."""
+    return "the synth failed:\n" + "\n".join(f"  {line}" for line in tail)

@@ -1,0 +1,183 @@
+"""Trains a package's first version on this machine: the image's own `train` verb, run as a process.
+
+It lays out what SageMaker would mount below /opt/ml, runs the verb, and packs what it left into model.tar.gz. The
+same data and seed give the same archive, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.processes import Children
+from local.project import Project
+from model_packages.dataset import read_records, split_holdout, write_records
+from model_packages.discovery import ModelPackage, discover, select
+from model_packages.errors import OperatorError
+
+ARTIFACT = "model.tar.gz"
+MANIFEST = "flyball.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A package's trained version: its archive, and what training said of it (`flyball.json`)."""
+
+    package: str
+    artifact: Path
+    manifest: dict[str, Any]
+
+
+async def train_all(
+    names: Sequence[str], *, project: Project, say: Callable[[str], None], only_missing: bool = False
+) -> list[TrainedVersion]:
+    """Trains the packages called `names` (all where none is), as many at a time as there are cores.
+
+    With `only_missing`, a package that has a version already keeps it.
+
+    Raises: PackageError, OperatorError for an unknown name, and what train() raises.
+    """
+    packages = [
+        package
+        for package in select(discover(project.packages), names)
+        if not (only_missing and is_trained(package.name, project=project))
+    ]
+    seats = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def train_one(package: ModelPackage, children: Children) -> TrainedVersion:
+        async with seats:
+            say(f"training {package.name} ...")
+            version = await train(package, project=project, children=children, on_line=_ignore)
+            say(f"trained {package.name}: {_summary(version.manifest)}")
+            return version
+
+    async with Children() as children:
+        return list(await asyncio.gather(*(train_one(package, children) for package in packages)))
+
+
+async def train(
+    package: ModelPackage, *, project: Project, children: Children, on_line: Callable[[str], None]
+) -> TrainedVersion:
+    """Trains `package` and puts model.tar.gz and flyball.json into build/models/<name>/, all or nothing.
+
+    Raises: OperatorError for data that cannot be read here; ProcessDied if the training process fails.
+    """
+    target = project.version(package.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=target.parent) as scratch:
+        ml_root = Path(scratch) / "ml"
+        _lay_out_inputs(package, ml_root)
+        await _run_verb(package, project=project, ml_root=ml_root, children=children, on_line=on_line)
+        finished = Path(scratch) / "finished"
+        finished.mkdir()
+        pack(ml_root / "model", finished / ARTIFACT)
+        shutil.copy(ml_root / "model" / MANIFEST, finished / MANIFEST)
+        shutil.rmtree(target, ignore_errors=True)
+        finished.rename(target)
+    return load_version(package.name, project=project)
+
+
+def load_version(package: str, *, project: Project) -> TrainedVersion:
+    """The first version of `package` as it lies on disk.
+
+    Raises: OperatorError if there is none.
+    """
+    folder = project.version(package)
+    if not is_trained(package, project=project):
+        raise OperatorError(f"{package} has no trained version; `flyball train {package}` makes one")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return TrainedVersion(package=package, artifact=folder / ARTIFACT, manifest=manifest)
+
+
+def is_trained(package: str, *, project: Project) -> bool:
+    """Whether a first version lies on disk."""
+    folder = project.version(package)
+    return (folder / ARTIFACT).is_file() and (folder / MANIFEST).is_file()
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Writes `folder` as a tar.gz without times or owners, so that equal contents give equal bytes."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=_without_origin)
+    archive.write_bytes(gzip.compress(content.getvalue(), mtime=0))
+
+
+def _without_origin(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+    member.mode = 0o755 if member.isdir() else 0o644
+    return member
+
+
+def _lay_out_inputs(package: ModelPackage, ml_root: Path) -> None:
+    """The folders and files that SageMaker mounts: channels, configuration, and the empty output folders."""
+    training = package.config.training
+    if training.data.startswith("s3://"):
+        raise OperatorError(
+            f"{package.name}/package.toml: training.data is {training.data}; training on this machine reads a folder "
+            "of the package: copy a sample there and name it"
+        )
+    learned, held_out = split_holdout(
+        read_records(package.path / training.data),
+        fraction=training.holdout_fraction,
+        how=training.holdout,
+        seed=training.seed,
+    )
+    for folder in ("model", "output/data", "input/config"):
+        (ml_root / folder).mkdir(parents=True)
+    write_records(learned, ml_root / "input/data/training/records.jsonl")
+    write_records(held_out, ml_root / "input/data/holdout/records.jsonl")
+    _write_configuration(package, ml_root / "input/config")
+
+
+def _write_configuration(package: ModelPackage, folder: Path) -> None:
+    hyperparameters = {"seed": package.config.training.seed, **package.config.training.hyperparameters}
+    channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    documents: dict[str, Any] = {
+        "hyperparameters": {key: json.dumps(value) for key, value in hyperparameters.items()},
+        "inputdataconfig": {"training": channel, "holdout": channel},
+        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"},
+    }
+    for name, document in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+async def _run_verb(
+    package: ModelPackage, *, project: Project, ml_root: Path, children: Children, on_line: Callable[[str], None]
+) -> None:
+    child = await children.start(
+        [sys.executable, "-m", "container", "train"],
+        name=f"training of {package.name}",
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(project.root),
+            "PYTHONUNBUFFERED": "1",
+            "FLYBALL_PACKAGE": package.name,
+            "FLYBALL_ML_ROOT": str(ml_root),
+        },
+        cwd=project.root,
+        on_line=on_line,
+    )
+    if await child.wait() != 0:
+        raise child.died()
+
+
+def _summary(manifest: dict[str, Any]) -> str:
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in manifest["metrics"].items())
+    return f"{metrics} on {manifest['records']['holdout']} held-out records"
+
+
+def _ignore(_line: str) -> None:
+    """Training output is kept as the process's tail and shown when it fails."""

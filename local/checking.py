@@ -67,20 +67,13 @@ async def check(package: ModelPackage, *, project: Project, children: Children) 
 
 
 def _findings(package: str, lines: list[str]) -> list[Finding]:
-    """The lines that are findings; a package's own code may print others."""
-    found = []
-    for line in lines:
-        try:
-            document = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(document, dict) and {"check", "passed", "detail"} <= document.keys():
-            found.append(
-                Finding(
-                    package=package,
-                    check=document["check"],
-                    passed=document["passed"],
-                    detail=document["detail"],
-                )
-            )
-    return found
+    """The verb ends with one JSON list of findings; what the package's own code printed stands before it."""
+    start = max((index for index, line in enumerate(lines) if line == "["), default=len(lines))
+    try:
+        documents = json.loads("\n".join(lines[start:]) or "[]")
+    except ValueError:
+        return []
+    return [
+        Finding(package=package, check=found["check"], passed=found["passed"], detail=found["detail"])
+        for found in documents
+    ]

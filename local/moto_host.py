@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from moto.core.config import default_user_config
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
     environ_key_for_header,
@@ -38,6 +39,8 @@ class MotoHost:
 
     def __init__(self, hooks: CloudHooks) -> None:
         self._uninstall = moto_hooks.install(hooks)
+        # Without them moto refuses to attach what exists in every AWS account.
+        default_user_config["iam"]["load_aws_managed_policies"] = True
         self._application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="moto")
 

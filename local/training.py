@@ -164,6 +164,8 @@ async def _run_verb(
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": str(project.root),
             "PYTHONUNBUFFERED": "1",
+            # Small models train many times slower when their threads wait for each other on busy cores.
+            "OMP_NUM_THREADS": "1",
             "FLYBALL_PACKAGE": package.name,
             "FLYBALL_ML_ROOT": str(ml_root),
         },

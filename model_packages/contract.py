@@ -1,11 +1,13 @@
 """`package.toml`, typed: everything a package declares about how it is served, trained and rolled out.
 
 Values only; nothing is computed here. Unknown keys are refused. `package.schema.json` beside this file is the same
-contract for editors, written by `flyball check --write-schema` and kept true by a test.
+contract for editors, made with `python -m model_packages.contract > model_packages/package.schema.json` and kept true
+by a test.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -154,3 +156,7 @@ class PackageConfig(Section):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of package.toml, for editors (draft 2020-12)."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PackageConfig.model_json_schema()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

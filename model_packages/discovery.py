@@ -73,6 +73,17 @@ def discover(root: Path = ROOT) -> tuple[ModelPackage, ...]:
     return tuple(packages)
 
 
+def read_package(folder: Path) -> ModelPackage:
+    """The one package in `folder`, by its package.toml alone, whatever is wrong with other packages.
+
+    Raises: PackageError if its package.toml is wrong.
+    """
+    config, problems = _read_config(folder)
+    if config is None:
+        raise PackageError(problems)
+    return ModelPackage(name=folder.name, path=folder, config=config)
+
+
 def select(packages: Sequence[ModelPackage], names: Sequence[str]) -> tuple[ModelPackage, ...]:
     """The packages called `names`, or all of them where no name is given.
 
@@ -173,7 +184,7 @@ def _example_problems(path: Path) -> Iterator[PackageProblem]:
         yield PackageProblem(
             file=file,
             key="",
-            found=type(examples).__name__,
+            found="an empty list" if examples == [] else type(examples).__name__,
             allowed='a list of {"request": ..., "response": ...}',
         )
         return

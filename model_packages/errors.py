@@ -1,7 +1,8 @@
 """Every error Flyball raises, by whose fault it is.
 
     FlyballError
-      CallerError       the request is wrong: InvalidRequest 422, UnknownModel 404, PayloadTooLarge 413
+      CallerError       the request is wrong: InvalidRequest 422, UnknownModel 404, UnknownPath 404,
+                        MethodNotAllowed 405, PayloadTooLarge 413, UnsupportedContent 415
       ModelError        the model did not answer as it must: ModelUnavailable 503, ModelThrottled 429,
                         ModelTimedOut 504, PredictionFailed 502, ContractViolation 502
       OperatorError     who runs Flyball must act: PackageError, UnsupportedResource, ProcessDied, ...
@@ -40,14 +41,17 @@ class FieldProblem:
 
 
 class InvalidRequest(CallerError):
-    """The body is not what the package's schema says; `problems` names every bad field."""
+    """The body is not what the package's schema says; `problems` names its bad fields, `omitted` counts the rest."""
 
     status = 422
+    NAMED: ClassVar[int] = 5
 
-    def __init__(self, problems: Sequence[FieldProblem]) -> None:
-        self.problems = tuple(problems)
-        fields = ", ".join(problem.pointer or "/" for problem in self.problems)
-        super().__init__(f"the request does not match the schema at {fields}")
+    def __init__(self, problems: Sequence[FieldProblem], *, omitted: int = 0) -> None:
+        self.problems, self.omitted = tuple(problems), omitted
+        fields = [problem.pointer or "its root" for problem in self.problems]
+        more = len(fields) + omitted - self.NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        super().__init__(f"the request does not match the schema at {', '.join(fields[: self.NAMED])}{rest}")
 
 
 class UnknownModel(CallerError):
@@ -58,6 +62,36 @@ class UnknownModel(CallerError):
     def __init__(self, name: str, known: Sequence[str]) -> None:
         self.name, self.known = name, tuple(known)
         super().__init__(f"there is no model {name!r}; deployed are: {', '.join(known) or 'none'}")
+
+
+class UnknownPath(CallerError):
+    """The model is there, and has nothing under that path."""
+
+    status = 404
+
+    def __init__(self, *, path: str, known: Sequence[str]) -> None:
+        self.path, self.known = path, tuple(known)
+        super().__init__(f"there is nothing at {path!r}; allowed: {', '.join(known)}")
+
+
+class MethodNotAllowed(CallerError):
+    """The path is there, for other methods."""
+
+    status = 405
+
+    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
+        self.method, self.allowed = method, tuple(allowed)
+        super().__init__(f"found the method {method}; allowed: {', '.join(allowed)}")
+
+
+class UnsupportedContent(CallerError):
+    """The body is in no form that a model reads; `header` says which form was found."""
+
+    status = 415
+
+    def __init__(self, *, header: str, found: str, allowed: str) -> None:
+        self.header, self.found, self.allowed = header, found, allowed
+        super().__init__(f"{header}: found {found or 'nothing'}; allowed: {allowed}")
 
 
 class PayloadTooLarge(CallerError):

@@ -75,7 +75,11 @@ class Image(Tensor):
     maximum: float | None = 255.0
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(self._validate, self._nested_lists())
+        return core_schema.no_info_wrap_validator_function(
+            self._validate,
+            self._nested_lists(),
+            serialization=core_schema.simple_ser_schema("any"),  # lists or text: dumping either must not warn
+        )
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         png = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}

@@ -49,13 +49,10 @@ class Interface:
     def schema_hash(self) -> str:
         """Twelve hex digits that change when the format of a request, response or label does, and only then."""
         described = {
-            "request": [field.as_json() for field in self.request_fields],
-            "response": [field.as_json() for field in self.response_fields],
-            "label": [field.as_json() for field in self.label_fields],
+            "request": [_format_of(field) for field in self.request_fields],
+            "response": [_format_of(field) for field in self.response_fields],
+            "label": [_format_of(field) for field in self.label_fields],
         }
-        for fields in described.values():
-            for field in fields:
-                field.pop("description", None)
         text = json.dumps(described, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -86,6 +83,14 @@ def load_interface(package: str) -> Interface:
     if problems:
         raise PackageError(problems)
     return Interface(package=package, request=module.Request, response=module.Response, label=module.Label)
+
+
+def _format_of(field: FieldSpec) -> dict[str, Any]:
+    """A field without its description, and with bounds that are the same whether written 0 or 0.0."""
+    bounds = {key: float(bound) for key in ("minimum", "maximum") if (bound := getattr(field, key)) is not None}
+    described = {**field.as_json(), **bounds}
+    described.pop("description", None)
+    return described
 
 
 def _import_schema(package: str) -> ModuleType:

@@ -1,0 +1,77 @@
+"""What must be in the local cloud before a stack is: the bootstrap's bucket and version, and the stack's file assets.
+
+Everything is looked for first, so that publishing again changes nothing. Image assets are not built: the local cloud
+runs their source.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from local.deploy.assembly import AssemblyStack, FileAsset
+from local.deploy.handlers import Clients
+
+BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+# The modern bootstrap template's version; templates ask for 6 or more.
+BOOTSTRAP_VERSION = "30"
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def bootstrap(clients: Clients) -> None:
+    """Does what `cdk bootstrap` leaves behind, as far as templates can see it."""
+    ssm = clients("ssm")
+    try:
+        ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)
+    except ssm.exceptions.ParameterNotFound:
+        ssm.put_parameter(Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String")
+
+
+def publish(stack: AssemblyStack, clients: Clients) -> list[FileAsset]:
+    """Uploads the stack's file assets that are not there yet, and returns those."""
+    s3 = clients("s3")
+    for bucket in sorted({asset.bucket for asset in stack.files}):
+        if not _exists(s3.head_bucket, Bucket=bucket):
+            s3.create_bucket(Bucket=bucket)
+    missing = [asset for asset in stack.files if not _exists(s3.head_object, Bucket=asset.bucket, Key=asset.key)]
+    for asset in missing:
+        s3.put_object(Bucket=asset.bucket, Key=asset.key, Body=packaged(asset))
+    return missing
+
+
+def packaged(asset: FileAsset) -> bytes:
+    """The asset's bytes; a folder becomes a zip that is the same for the same files, whenever it is made."""
+    return zipped(asset.path) if asset.packaging == "zip" else asset.path.read_bytes()
+
+
+def zipped(path: Path) -> bytes:
+    """A folder's files (or one file) as a zip, in order of name, dated 1980, with their permissions."""
+    files = [path] if path.is_file() else _files(path)
+    root = path.parent if path.is_file() else path
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            entry = zipfile.ZipInfo(file.relative_to(root).as_posix(), _EPOCH)
+            entry.external_attr = (file.stat().st_mode & 0o7777 | 0o100000) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, file.read_bytes())
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _exists(head: Callable[..., object], **where: str) -> bool:
+    try:
+        head(**where)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchBucket", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True

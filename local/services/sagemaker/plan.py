@@ -1,0 +1,51 @@
+"""What an endpoint config asks for, resolved down to images and artifacts. Immutable data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_STARTUP_SECONDS = 480.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContainer:
+    """The one container of a model: its image, its artifact in S3, and the environment that the model sets."""
+
+    image: str
+    model_data_url: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantPlan:
+    """One production variant. `weight` is its share of the traffic, relative to the other variants'."""
+
+    name: str
+    container: ModelContainer
+    weight: float = 1.0
+    startup_seconds: float = DEFAULT_STARTUP_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """Everything that one endpoint config makes an endpoint run."""
+
+    config_name: str
+    variants: tuple[VariantPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """What stands for a container image here: its build context, and what its Dockerfile's ENV lines set."""
+
+    path: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailure:
+    """Why a variant did not come into service, in the words of `FailureReason`."""
+
+    reason: str

@@ -1,0 +1,29 @@
+"""Where alarms go. It is always there, so that model stacks may rely on it whether or not an email address is set."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from cdk.settings import PlatformSettings
+
+
+class AlarmTopic(sns.Topic):
+    """An encrypted topic that this account's CloudWatch alarms may publish to, over TLS."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.Key, settings: PlatformSettings) -> None:
+        super().__init__(scope, construct_id, master_key=key, enforce_ssl=True)
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        if settings.alarm_email is not None:
+            self.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))

@@ -1,0 +1,64 @@
+"""What SageMaker may do in the name of one endpoint: fetch its image and its model, capture, log, read its alarms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from cdk.alarms import RollbackAlarms
+from cdk.image import Image
+from cdk.names import ENDPOINT_LOGS, PackageNames
+from cdk.platform_stack import PlatformStack
+from cdk.rules import acknowledge_resource
+
+
+class ExecutionRole(iam.Role):
+    """Assumed by SageMaker only. It starts with nothing; each method adds what one purpose needs."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        self._policy = iam.PolicyDocument()
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
+            inline_policies={"endpoint": self._policy},
+        )
+
+    def pull(self, image: Image) -> None:
+        """Allows to fetch the image."""
+        layers = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        self._allow(*layers, on=[image.repository.repository_arn])
+        self._allow("ecr:GetAuthorizationToken", on=["*"])
+        acknowledge_resource(self, "*", reason="A registry's token and a metric have no resource that could be named.")
+
+    def read_models(self, initial: s3_assets.Asset, *, names: PackageNames, platform: PlatformStack) -> None:
+        """Allows to fetch the initial artifact, and the artifacts of this package's later versions."""
+        artifacts = platform.export_value(platform.buckets.artifacts.bucket_arn)
+        versions = f"{artifacts}/{names.package.aws_name}/*"
+        self._allow("s3:GetObject", on=[initial.bucket.arn_for_objects(initial.s3_object_key), versions])
+        self._allow("kms:Decrypt", "kms:GenerateDataKey", on=[platform.key.key_arn])
+        acknowledge_resource(self, versions, reason="A version that is trained later has a key that no one knows yet.")
+
+    def write_captures(self, *, names: PackageNames, platform: PlatformStack) -> None:
+        """Allows to store what this endpoint saw and answered."""
+        captures = f"{platform.export_value(platform.buckets.captures.bucket_arn)}/{names.captures}*"
+        self._allow("s3:PutObject", on=[captures])
+        acknowledge_resource(self, captures, reason="SageMaker names captures by time, below this prefix.")
+
+    def report(self, *, names: PackageNames, alarms: RollbackAlarms) -> None:
+        """Allows to log, to send metrics, and to read the alarms that stop a rollout."""
+        log_group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{names.endpoint_log_group}"
+        log_streams = f"{log_group}:log-stream:*"
+        write_logs = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+        self._allow(*write_logs, on=[log_group, log_streams])
+        acknowledge_resource(self, log_streams, reason="SageMaker names a log stream by the instance that it started.")
+        namespaces = {"StringLike": {"cloudwatch:namespace": ["AWS/SageMaker*", f"{ENDPOINT_LOGS}*"]}}
+        self._allow("cloudwatch:PutMetricData", on=["*"], conditions=namespaces)
+        self._allow("cloudwatch:DescribeAlarms", on=[alarm.alarm_arn for alarm in alarms.alarms])
+
+    def _allow(self, *actions: str, on: list[str], conditions: dict[str, Any] | None = None) -> None:
+        self._policy.add_statements(iam.PolicyStatement(actions=list(actions), resources=on, conditions=conditions))

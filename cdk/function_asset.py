@@ -1,0 +1,242 @@
+"""Builds the folder that a Lambda function is deployed from: our code, the packages' schemas, and what they import.
+
+Pure Python, no CDK: the same inputs give the same bytes, times and hash. What the functions import is fetched once for
+Lambda's platform and kept in the build folder, so that every later build works without a network.
+`python -m cdk.function_asset` only fetches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from model_packages.discovery import ModelPackage
+from model_packages.errors import OperatorError
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ROOT / "functions" / "requirements.txt"
+
+PYTHON_VERSION = (3, 14)
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+"""Lambda's Python and platform (docs/decisions/lambda-runtime.md); wheels name the same platform in several ways."""
+
+FILE_TIME = 315_619_200  # 1980-01-02: the first day that a zip file can hold in every time zone
+
+FunctionName = Literal["gateway", "catalogue", "champion"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAsset:
+    """A built folder. `asset_hash` is that of its inputs; `handler` is what Lambda calls."""
+
+    path: Path
+    asset_hash: str
+    handler: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionContent:
+    """What one function needs beside its own folder and `functions/shared`."""
+
+    contract: tuple[str, ...]
+    """Modules of `model_packages/`."""
+    package_files: tuple[str, ...] = ()
+    """Files of each model package."""
+    aws_services: tuple[str, ...] = ()
+    """Services it calls; without any, botocore stays out."""
+
+
+CONTENTS: Mapping[FunctionName, FunctionContent] = {
+    "gateway": FunctionContent(
+        contract=("__init__", "errors", "fields", "interface"),
+        package_files=("schema.py",),
+        aws_services=("sagemaker-runtime",),
+    ),
+    "catalogue": FunctionContent(
+        contract=("__init__", "contract", "errors", "fields", "interface"),
+        package_files=("schema.py", "examples.json", "package.toml"),
+    ),
+    "champion": FunctionContent(contract=("__init__", "errors"), aws_services=("ssm",)),
+}
+
+ONLY_WITH_BOTOCORE = ("botocore", "dateutil", "python_dateutil", "six", "urllib3")
+KEPT_METADATA = ("METADATA", "WHEEL", "licenses", "LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt")
+"""Of a *.dist-info folder; the local cloud reads which distribution it is, and for which interpreter."""
+BOTOCORE_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
+"""Of botocore/data, beside the services: what every client reads."""
+
+
+def fetch_dependencies(build_folder: Path, *, requirements: Path = REQUIREMENTS, options: Sequence[str] = ()) -> Path:
+    """The folder with everything of `requirements`, for Lambda's platform; pip fetches it if it is not there.
+
+    `options` are more of pip's, for example an index.
+
+    Raises: OperatorError with pip's last lines.
+    """
+    path = dependencies_folder(build_folder, requirements=requirements)
+    if not path.exists():
+        _make_folder(path, lambda folder: _fetch(requirements, folder, options))
+    return path
+
+
+def dependencies_folder(build_folder: Path, *, requirements: Path = REQUIREMENTS) -> Path:
+    """Where `fetch_dependencies` keeps what it fetched: another version or another target is another folder."""
+    text = requirements.read_text(encoding="utf-8")
+    digest = hashlib.sha256(repr((text, PYTHON_VERSION, PLATFORMS, KEPT_METADATA)).encode()).hexdigest()
+    return build_folder / "functions" / f"dependencies-{digest[:16]}"
+
+
+def build_function_asset(
+    function: FunctionName,
+    *,
+    packages: Sequence[ModelPackage],
+    build_folder: Path,
+    fetch: Callable[[Path], Path] = fetch_dependencies,
+) -> FunctionAsset:
+    """The asset of `function` with the schemas of `packages`, below `build_folder`/functions; built if it is not there.
+
+    Raises: OperatorError if what the functions import has to be fetched and cannot be.
+    """
+    compiler = _find_compiler()
+    sources = dict(_sources(function, packages))
+    asset_hash = _hash(function, sources, compiled=compiler is not None)
+    path = (
+        build_folder / "functions" / "-".join([function, *(package.name for package in packages[:1]), asset_hash[:16]])
+    )
+    if not path.exists():
+        dependencies = fetch(build_folder)
+        _make_folder(path, lambda folder: _fill(folder, sources, dependencies, function, compiler))
+    return FunctionAsset(path=path, asset_hash=asset_hash, handler=f"functions.{function}.handler.handler")
+
+
+def _make_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Fills a folder beside `path` and moves it there whole, so that no half of one is ever found."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as temporary:
+        folder = Path(temporary) / "content"
+        folder.mkdir()
+        fill(folder)
+        _make_uniform(folder)
+        try:
+            folder.rename(path)
+        except OSError:
+            if not path.exists():  # else another process was quicker, and made the same
+                raise
+
+
+def _fetch(requirements: Path, folder: Path, options: Sequence[str]) -> None:
+    version = ".".join(map(str, PYTHON_VERSION))
+    platforms = [argument for platform in PLATFORMS for argument in ("--platform", platform)]
+    target = ["--target", str(folder), "--python-version", version, "--implementation", "cp", *platforms]
+    exact = ["--only-binary=:all:", "--no-deps", "--no-compile", "--requirement", str(requirements)]
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [sys.executable, "-m", "pip", "install", *quiet, *target, *exact, *options]
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    if finished.returncode != 0:
+        tail = "\n".join(f"  {line}" for line in finished.stderr.splitlines()[-5:])
+        raise OperatorError(
+            f"{requirements} could not be fetched for Python {version} on {PLATFORMS[0]}; pip said:\n{tail}\n"
+            "It is needed once: connect to a package index (or set PIP_INDEX_URL or PIP_FIND_LINKS to one) and run "
+            "`python -m cdk.function_asset`"
+        )
+    _remove_what_never_runs(folder)
+
+
+def _remove_what_never_runs(folder: Path) -> None:
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for metadata in folder.glob("*.dist-info"):
+        for path in metadata.iterdir():
+            if path.name not in KEPT_METADATA:
+                path.unlink() if path.is_file() else shutil.rmtree(path)
+
+
+def _sources(function: FunctionName, packages: Sequence[ModelPackage]) -> Iterator[tuple[str, bytes]]:
+    """The asset's own files: path in the asset, and content."""
+    content = CONTENTS[function]
+    code = [path for folder in (function, "shared") for path in (ROOT / "functions" / folder).rglob("*.py")]
+    contract = [ROOT / "model_packages" / f"{module}.py" for module in content.contract]
+    for path in sorted([ROOT / "functions" / "__init__.py", *code, *contract]):
+        yield path.relative_to(ROOT).as_posix(), path.read_bytes()
+    for package in packages:
+        for name in content.package_files:
+            yield f"model_packages/{package.name}/{name}", (package.path / name).read_bytes()
+
+
+def _hash(function: FunctionName, sources: Mapping[str, bytes], *, compiled: bool) -> str:
+    digest = hashlib.sha256()
+    fixed = [Path(__file__).read_bytes(), REQUIREMENTS.read_bytes(), function.encode(), str(compiled).encode()]
+    for part in [*fixed, *(part for name, content in sorted(sources.items()) for part in (name.encode(), content))]:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+def _fill(
+    folder: Path, sources: Mapping[str, bytes], dependencies: Path, function: FunctionName, compiler: str | None
+) -> None:
+    services = CONTENTS[function].aws_services
+    shutil.copytree(dependencies, folder, dirs_exist_ok=True, ignore=None if services else _leave_out_botocore)
+    if services:
+        _trim_botocore(folder / "botocore" / "data", services)
+    for name, content in sources.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    if compiler is not None:
+        _compile(folder, compiler)
+
+
+def _leave_out_botocore(_folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name.split("-")[0].removesuffix(".py") in ONLY_WITH_BOTOCORE}
+
+
+def _trim_botocore(data: Path, services: Collection[str]) -> None:
+    """Takes out the services nobody calls: four fifths of the asset, and a sixth of the time a client takes to make."""
+    for path in data.iterdir():
+        if path.is_dir() and path.name not in services:
+            shutil.rmtree(path)
+        elif path.is_file() and path.name not in BOTOCORE_DATA:
+            path.unlink()
+    endpoints = json.loads((data / "endpoints.json").read_text(encoding="utf-8"))
+    (data / "endpoints.json").write_text(json.dumps(_only_services(endpoints, services)), encoding="utf-8")
+
+
+def _only_services(endpoints: Mapping[str, Any], services: Collection[str]) -> dict[str, Any]:
+    partitions = [
+        {**partition, "services": {name: value for name, value in partition["services"].items() if name in services}}
+        for partition in endpoints["partitions"]
+    ]
+    return {**endpoints, "partitions": partitions}
+
+
+def _find_compiler() -> str | None:
+    """An interpreter of Lambda's Python version. Without one the asset holds no .pyc files: another's are ignored."""
+    if sys.version_info[:2] == PYTHON_VERSION:
+        return sys.executable
+    return shutil.which("python{}.{}".format(*PYTHON_VERSION))
+
+
+def _compile(folder: Path, compiler: str) -> None:
+    """Lambda's code folder is read-only, so what is not compiled here is compiled at every cold start."""
+    arguments = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), str(folder)]
+    subprocess.run([compiler, *arguments], check=True)
+
+
+def _make_uniform(folder: Path) -> None:
+    """Gives every file the same time and rights; deepest first, because writing into a folder changes its time."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for path in [*(Path(parent, name) for name in files), Path(parent)]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            os.utime(path, (FILE_TIME, FILE_TIME))
+
+
+if __name__ == "__main__":
+    print(fetch_dependencies(ROOT / "build"))

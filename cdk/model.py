@@ -1,0 +1,79 @@
+"""The SageMaker model: the champion's version, or the image of this checkout with the initial artifact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from cdk.alarms import RollbackAlarms
+from cdk.champion import Champion
+from cdk.execution_role import ExecutionRole
+from cdk.image import Image
+from cdk.names import PackageNames
+from cdk.platform_stack import PlatformStack
+from cdk.rules import acknowledge
+from container.settings import MODEL_VERSION_VARIABLE, PACKAGE_VARIABLE
+
+VERSION_DIGITS = 12
+
+
+class Model(Construct):
+    """`name` changes with every version, because CloudFormation replaces a model to change it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        names: PackageNames,
+        champion: Champion,
+        alarms: RollbackAlarms,
+        platform: PlatformStack,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        package, sources = names.package, platform.sources
+        self.image = Image(self, "Image", package=package, sources=sources)
+        artifact = s3_assets.Asset(self, "InitialArtifact", path=str(sources.initial_artifact(package)))
+        role = ExecutionRole(self, "ExecutionRole")
+        role.pull(self.image)
+        role.read_models(artifact, names=names, platform=platform)
+        role.write_captures(names=names, platform=platform)
+        role.report(names=names, alarms=alarms)
+        model = sagemaker.CfnModel(
+            self,
+            "Model",
+            execution_role_arn=role.role_arn,
+            primary_container=champion.either(
+                champion=_registered(package.name, champion), initial=_initial(package.name, self.image, artifact)
+            ),
+            enable_network_isolation=True,
+        )
+        acknowledge(
+            model,
+            "CloudFormation-Validate::F3031",
+            reason="The validator takes the SSM parameter's name for the version's ARN that it holds.",
+        )
+        self.name = model.attr_model_name
+
+
+def _registered(package: str, champion: Champion) -> dict[str, Any]:
+    """A version of the model registry brings its own image and artifact."""
+    return {
+        "ModelPackageName": champion.version_arn,
+        "Environment": _environment(package, version=champion.version_number),
+    }
+
+
+def _initial(package: str, image: Image, artifact: s3_assets.Asset) -> dict[str, Any]:
+    return {
+        "Image": image.uri,
+        "ModelDataUrl": artifact.s3_object_url,
+        "Environment": _environment(package, version=f"initial-{artifact.asset_hash[:VERSION_DIGITS]}"),
+    }
+
+
+def _environment(package: str, *, version: str) -> dict[str, str]:
+    return {PACKAGE_VARIABLE: package, MODEL_VERSION_VARIABLE: version}

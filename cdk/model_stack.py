@@ -1,0 +1,50 @@
+"""One model in production: everything that changes, rolls back and is removed together."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from cdk.alarms import RollbackAlarms
+from cdk.champion import Champion
+from cdk.endpoint import Endpoint
+from cdk.gateway import Gateway
+from cdk.model import Model
+from cdk.names import PackageNames
+from cdk.platform_stack import PlatformStack
+from cdk.scaling import Scaling
+from model_packages.discovery import ModelPackage
+
+
+class ModelStack(Stack):
+    """A package's endpoint with its version, alarms and scaling, and the gateway function before it."""
+
+    def __init__(self, scope: Construct, *, package: ModelPackage, platform: PlatformStack) -> None:
+        names = PackageNames(platform.settings.prefix, package)
+        super().__init__(
+            scope,
+            names.stack,
+            description=f"Flyball: {package.config.description}",
+            tags={"application": platform.settings.prefix, "model-package": package.name},
+        )
+        self.add_stack_dependency(platform)  # the champion pointer and the exports come first
+        champion = Champion(self, "Champion", names=names)
+        alarms = RollbackAlarms(self, "Alarms", names=names, topic=platform.alarm_topic)
+        # Needs no retention: SageMaker refuses to delete a group that still has versions.
+        sagemaker.CfnModelPackageGroup(self, "Registry", model_package_group_name=names.model_package_group)
+        model = Model(self, "Model", names=names, champion=champion, alarms=alarms, platform=platform)
+        endpoint = Endpoint(self, "Endpoint", names=names, model=model, alarms=alarms, platform=platform)
+        Scaling(self, "Scaling", endpoint=endpoint)
+        Gateway(self, "Gateway", endpoint=endpoint, platform=platform)
+        self._output(names, endpoint)
+
+    def _output(self, names: PackageNames, endpoint: Endpoint) -> None:
+        outputs = {
+            "EndpointName": endpoint.name,
+            "GatewayFunction": names.gateway_function,
+            "ChampionParameter": names.champion_parameter,
+            "ModelPackageGroup": names.model_package_group,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)

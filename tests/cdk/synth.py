@@ -1,0 +1,136 @@
+"""Small packages and quick synths for the tests of `cdk/`: no training, no function builds, no user code.
+
+`python -m tests.cdk.synth FOLDER` makes an assembly there; the test that validates templates runs it as a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_NODE = Path(sys.executable).with_name("node")
+if _NODE.is_file():
+    os.environ.setdefault("JSII_NODE", str(_NODE))
+os.environ.setdefault("CDK_VALIDATION", "false")  # 8 seconds a synth; one slow test leaves it on
+
+from aws_cdk import App  # noqa: E402 - jsii reads the environment when it is imported
+from aws_cdk.assertions import Template  # noqa: E402
+
+from app import assemble  # noqa: E402
+from cdk.function_asset import FunctionAsset, FunctionName  # noqa: E402
+from cdk.sources import Sources  # noqa: E402
+from model_packages.contract import PackageConfig  # noqa: E402
+from model_packages.discovery import ModelPackage  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+CONTEXT: Mapping[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+
+CONFIG: Mapping[str, Any] = {
+    "description": "Sorts flowers by their leaves",
+    "task": "multiclass_classification",
+    "gate": {"metric": "accuracy", "minimum": 0.9},
+}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A synthesized app."""
+
+    folder: Path
+
+    def template(self, stack: str = "platform") -> Json:
+        """A stack's template: `platform`, or the package's AWS name."""
+        content: Json = json.loads((self.folder / f"flyball-{stack}.template.json").read_text(encoding="utf-8"))
+        return content
+
+    def assertions(self, stack: str = "platform") -> Template:
+        return Template.from_json(self.template(stack))
+
+    def resources(self, resource_type: str, stack: str = "platform") -> dict[str, Json]:
+        """Properties by logical id."""
+        return {
+            logical_id: resource.get("Properties", {})
+            for logical_id, resource in self.template(stack)["Resources"].items()
+            if resource["Type"] == resource_type
+        }
+
+    def only(self, resource_type: str, stack: str = "platform") -> Json:
+        """The properties of the one resource of that type."""
+        (properties,) = self.resources(resource_type, stack).values()
+        return properties
+
+    @property
+    def stacks(self) -> list[str]:
+        """What `template` takes."""
+        files = self.folder.glob("*.template.json")
+        return sorted(path.name.removesuffix(".template.json").removeprefix("flyball-") for path in files)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Makes packages and assemblies below one folder."""
+
+    folder: Path
+
+    def package(self, name: str = "flowers", **sections: Mapping[str, Any]) -> ModelPackage:
+        """A trained package whose package.toml has `sections` beside what it must have."""
+        path = self.folder / "model_packages" / name
+        (path / "data").mkdir(parents=True, exist_ok=True)
+        (path / "data" / "records.jsonl").write_text("{}\n", encoding="utf-8")
+        (path / "schema.py").write_text("raise RuntimeError('a synth imported user code')\n", encoding="utf-8")
+        package = ModelPackage(name=name, path=path, config=PackageConfig.model_validate({**CONFIG, **sections}))
+        self.train(package)
+        return package
+
+    def train(self, package: ModelPackage) -> None:
+        """Leaves what training would leave."""
+        artifact = self.sources([]).initial_artifact(package)
+        artifact.parent.mkdir(parents=True, exist_ok=True)
+        artifact.write_bytes(f"the model {package.name}".encode())
+
+    def sources(self, packages: Sequence[ModelPackage]) -> Sources:
+        return Sources(tuple(packages), build_folder=self.folder / "build", build_function=_function_asset)
+
+    def synthesize(self, packages: Sequence[ModelPackage], *, out: str = "out", **settings: Any) -> Assembly:
+        """Raises whatever a synth raises, cdk-nag's findings included."""
+        context = {**CONTEXT, "flyball": {**CONTEXT["flyball"], **settings}}
+        app = App(analytics_reporting=False, context=context, outdir=str(self.folder / out))
+        assemble(app, self.sources(packages))
+        app.synth()
+        return Assembly(self.folder / out)
+
+
+def sample_packages(workshop: Workshop) -> list[ModelPackage]:
+    """One that scales on GPUs behind a canary, and one of a single CPU instance."""
+    single = {"instance_type": "ml.m5.large", "minimum_instances": 1, "maximum_instances": 1}
+    return [
+        workshop.package("flowers"),
+        workshop.package("house_prices", endpoint=single, rollout={"strategy": "all_at_once"}),
+    ]
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """`value` and everything in it."""
+    yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(child)
+
+
+def _function_asset(function: FunctionName, *, packages: Sequence[ModelPackage], build_folder: Path) -> FunctionAsset:
+    """Stands in for a build: the names of what would be packed."""
+    folder = build_folder / "functions" / "-".join([function, *(package.name for package in packages)])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "handler.py").write_text(f"# {folder.name}\n", encoding="utf-8")
+    return FunctionAsset(path=folder, asset_hash=folder.name, handler=f"functions.{function}.handler.handler")
+
+
+if __name__ == "__main__":
+    workshop = Workshop(Path(sys.argv[1]))
+    workshop.synthesize(sample_packages(workshop))

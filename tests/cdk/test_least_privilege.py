@@ -1,0 +1,146 @@
+"""Every role may do what is listed here and no more; a wildcard is in the table below, with its reason, or is a bug."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.cdk.synth import Assembly, walk
+
+WILDCARDS: Mapping[tuple[str, str], str] = {
+    ("ecr:GetAuthorizationToken", "*"): "the token is the registry's; ECR gives it no resource",
+    ("cloudwatch:PutMetricData", "*"): "metrics have no ARN; the namespace is bounded by a condition",
+    ("s3:GetObject", "/flowers/*"): "the keys of versions that are trained later are not known yet",
+    ("s3:PutObject", "/captures/flyball-flowers/*"): "SageMaker names captures by the hour",
+    (
+        "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
+        ":log-group:/aws/sagemaker/Endpoints/flyball-flowers:log-stream:*",
+    ): "SageMaker names a log stream by the instance",
+}
+"""Actions and the end of the resource they are allowed on, where that has a wildcard; and why."""
+
+ALLOWED: Mapping[str, set[str]] = {
+    "ChampionPointersCreatorRole": {"logs:CreateLogStream", "logs:PutLogEvents", "ssm:PutParameter"},
+    "CatalogueRole": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "GatewayRole": {"logs:CreateLogStream", "logs:PutLogEvents", "sagemaker:InvokeEndpoint"},
+    "ModelExecutionRole": {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetAuthorizationToken",
+        "s3:GetObject",
+        "s3:PutObject",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+        "cloudwatch:DescribeAlarms",
+    },
+}
+
+Statement = dict[str, Any]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements_by_role(assembly: Assembly) -> dict[str, list[Statement]]:
+    """The statements of the platform's and one model's roles, without the hash of their logical ids."""
+    return {
+        logical_id[:-8]: [
+            statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]
+        ]
+        for stack in ("platform", "flowers")
+        for logical_id, role in assembly.resources("AWS::IAM::Role", stack).items()
+        if "Policies" in role
+    }
+
+
+def wildcards(statements: list[Statement]) -> Iterator[tuple[str, str]]:
+    for statement in statements:
+        for resource in as_list(statement["Resource"]):
+            ends = [text for text in walk(resource) if isinstance(text, str) and "*" in text]
+            yield from ((" ".join(as_list(statement["Action"])), end) for end in ends)
+
+
+def test_every_role_is_allowed_exactly_what_it_needs(assembly: Assembly) -> None:
+    allowed = {
+        role: {action for statement in statements for action in as_list(statement["Action"])}
+        for role, statements in statements_by_role(assembly).items()
+    }
+
+    assert allowed == ALLOWED
+
+
+def test_every_wildcard_resource_is_in_the_table(assembly: Assembly) -> None:
+    found = {wildcard for statements in statements_by_role(assembly).values() for wildcard in wildcards(statements)}
+
+    assert found == WILDCARDS.keys()
+
+
+def test_no_action_is_a_wildcard(assembly: Assembly) -> None:
+    actions = {
+        action
+        for statements in statements_by_role(assembly).values()
+        for statement in statements
+        for action in as_list(statement["Action"])
+    }
+
+    assert not {action for action in actions if "*" in action}
+
+
+def test_policies_are_inside_their_roles_and_none_is_attached_beside(assembly: Assembly) -> None:
+    for stack in assembly.stacks:
+        assert assembly.resources("AWS::IAM::Policy", stack) == {}
+        assert assembly.resources("AWS::IAM::ManagedPolicy", stack) == {}
+
+
+def test_only_api_gateways_logging_role_uses_a_managed_policy(assembly: Assembly) -> None:
+    managed = [
+        logical_id
+        for stack in assembly.stacks
+        for logical_id, role in assembly.resources("AWS::IAM::Role", stack).items()
+        if "ManagedPolicyArns" in role
+    ]
+
+    assert [logical_id[:-8] for logical_id in managed] == ["ApiLoggingRole"]
+
+
+@pytest.mark.parametrize("stack", ["flowers", "house-prices"])
+def test_a_gateway_invokes_its_own_endpoint_only(assembly: Assembly, stack: str) -> None:
+    (endpoint,) = assembly.resources("AWS::SageMaker::Endpoint", stack)
+    roles = assembly.resources("AWS::IAM::Role", stack)
+    (policy,) = next(role for name, role in roles.items() if name.startswith("Gateway"))["Policies"]
+
+    invoke = [s for s in policy["PolicyDocument"]["Statement"] if s["Action"] == "sagemaker:InvokeEndpoint"]
+
+    assert [statement["Resource"] for statement in invoke] == [{"Ref": endpoint}]
+
+
+def test_the_pointers_function_writes_exactly_the_pointers(assembly: Assembly) -> None:
+    (put,) = (
+        statement
+        for statement in statements_by_role(assembly)["ChampionPointersCreatorRole"]
+        if statement["Action"] == "ssm:PutParameter"
+    )
+
+    parameters = sorted(resource["Fn::Join"][1][-1] for resource in put["Resource"])
+
+    assert parameters == [":parameter/flyball/flowers/champion", ":parameter/flyball/house-prices/champion"]
+
+
+def test_the_execution_role_reads_the_rollback_alarms_and_no_others(assembly: Assembly) -> None:
+    alarms = assembly.resources("AWS::CloudWatch::Alarm", "flowers")
+    (describe,) = (
+        statement
+        for statement in statements_by_role(assembly)["ModelExecutionRole"]
+        if statement["Action"] == "cloudwatch:DescribeAlarms"
+    )
+
+    assert {resource["Fn::GetAtt"][0] for resource in describe["Resource"]} == set(alarms)

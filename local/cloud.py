@@ -210,7 +210,7 @@ async def _control_plane(moto: MotoHost, deployments: Deployments, request: ApiR
         await asyncio.to_thread(
             deployments.changed,
             call.operation,
-            rest_api_id=call.parameters.get("restApiId"),
+            rest_api_id=call.parameters.get("restapi_id"),
             deployment_id=_id_of(answer) if call.operation == "CreateDeployment" else None,
         )
     return answer

@@ -1,11 +1,12 @@
 """What the gateway serves at this moment: the APIs as they were deployed, the stages and API keys as they are now.
 
 Whoever watches the control plane says what has changed; this module then reads it. It blocks on the control plane
-and is called from a worker thread; what it holds is replaced whole, so that readers need no lock.
+and is called from worker threads; what it holds is replaced whole, so that readers need no lock.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +38,7 @@ class Deployments:
         self._apis: Mapping[str, tuple[Api, Router]] = {}
         self._stages: Mapping[str, Stage] = {}
         self._keys: Mapping[str, ApiKey] = {}
+        self._writing = threading.Lock()
 
     def serving(self, stage_name: str) -> Served | None:
         """What is served under a stage's name."""
@@ -55,22 +57,23 @@ class Deployments:
 
         Raises: UnsupportedResource if the API, stage or plan cannot be served as it is.
         """
-        if operation == "CreateDeployment" and rest_api_id and deployment_id:
-            self.deploy(rest_api_id, deployment_id)
-        elif operation in STAGE_OPERATIONS and rest_api_id:
-            self.read_stages(rest_api_id)
-        elif operation == "DeleteRestApi" and rest_api_id:
-            self.forget(rest_api_id)
-        elif operation in KEY_OPERATIONS:
-            self.read_keys()
+        with self._writing:
+            if operation == "CreateDeployment" and rest_api_id and deployment_id:
+                self._deploy(rest_api_id, deployment_id)
+            elif operation in STAGE_OPERATIONS and rest_api_id:
+                self._read_stages(rest_api_id)
+            elif operation == "DeleteRestApi" and rest_api_id:
+                self._forget(rest_api_id)
+            elif operation in KEY_OPERATIONS:
+                self._keys = read_api_keys(self._client)
 
-    def deploy(self, rest_api_id: str, deployment_id: str) -> None:
+    def _deploy(self, rest_api_id: str, deployment_id: str) -> None:
         """Freeze the API as it is, as this deployment."""
         api = read_api(self._client, rest_api_id, deployment_id)
         self._apis = {**self._apis, deployment_id: (api, Router(api.resources))}
-        self.read_stages(rest_api_id)
+        self._read_stages(rest_api_id)
 
-    def read_stages(self, rest_api_id: str) -> None:
+    def _read_stages(self, rest_api_id: str) -> None:
         """Replace an API's stages by those that it has now. A stage's name is the address: no two APIs may share it."""
         others = {name: stage for name, stage in self._stages.items() if stage.api_id != rest_api_id}
         stages = {stage.name: stage for stage in read_stages(self._client, rest_api_id)}
@@ -78,11 +81,7 @@ class Deployments:
             raise unsupported("Stage", name, f"a second REST API with a stage {name!r}")
         self._stages = {**others, **stages}
 
-    def forget(self, rest_api_id: str) -> None:
+    def _forget(self, rest_api_id: str) -> None:
         """The API is gone."""
         self._stages = {name: stage for name, stage in self._stages.items() if stage.api_id != rest_api_id}
         self._apis = {key: kept for key, kept in self._apis.items() if kept[0].id != rest_api_id}
-
-    def read_keys(self) -> None:
-        """Read every API key and usage plan again."""
-        self._keys = read_api_keys(self._client)

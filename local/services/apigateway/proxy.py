@@ -14,7 +14,7 @@ from local.services.apigateway.gateway_responses import Response
 from local.services.apigateway.request import Request
 from local.services.apigateway.routing import Route
 
-ALLOWED_REPLY_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body", "cookies"})
+ALLOWED_REPLY_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
 ADDED = frozenset({"x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 NEVER_FORWARDED = frozenset({"content-length", "connection", "transfer-encoding"})
 

@@ -34,6 +34,9 @@ FORWARDED: Final = (
     "X-Amzn-SageMaker-Session-Id",
     "X-Amzn-SageMaker-Target-Variant",
 )
+AIOHTTP_HEADERS: Final = ("Accept", "Accept-Encoding", "User-Agent")
+"""What the HTTP client would add; a container shall see only what SageMaker passes on."""
+
 REFUSED_HEADERS: Final = (
     "x-amzn-sagemaker-target-model",
     "x-amzn-sagemaker-target-container-hostname",
@@ -215,7 +218,12 @@ class RuntimeService:
         # Beyond a megabyte aiohttp wants a file: it writes a bytes object in one piece and blocks the loop meanwhile.
         body = io.BytesIO(invocation.body) if len(invocation.body) > LARGEST_PIECE_BYTES else invocation.body
         async with self._session.post(
-            url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+            url,
+            data=body,
+            headers=headers,
+            skip_auto_headers=AIOHTTP_HEADERS,
+            timeout=self._timeout,
+            allow_redirects=False,
         ) as response:
             content = await response.read()
             return ContainerAnswer(response.status, {k.lower(): v for k, v in response.headers.items()}, content)

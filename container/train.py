@@ -1,0 +1,137 @@
+"""The verb `train`: makes a version from a training job's channels, loads it as the server would, and measures it.
+
+The same data and seed give the same version on a CPU. A failure's reason is in output/failure, first of all: SageMaker
+shows its first 1024 characters.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+
+from container.evaluation import Evaluation, evaluate
+from container.inference import Predictor, import_module, load_predictor
+from container.logs import log_to
+from container.settings import MANIFEST, Settings
+from container.training_job import HOLDOUT, TRAINING, TrainingJob
+from model_packages.contract import Scalar
+from model_packages.dataset import Record, read_records
+from model_packages.errors import OperatorError
+from model_packages.interface import load_interface
+
+EXIT_FAILED = 1
+EXIT_STOPPED = 128 + signal.SIGTERM
+METRICS = "metrics.json"
+SEED = "seed"
+
+logger = logging.getLogger(__name__)
+
+
+class Stopped(BaseException):
+    """SIGTERM came: a spot interruption or a stopped job. No `except Exception` of a package may swallow it."""
+
+
+def run(settings: Settings) -> int:
+    """Trains and measures one version, and returns the exit code."""
+    log_to(sys.stdout)
+    try:
+        with _stopped_by_sigterm():
+            train(settings.package, TrainingJob.read(settings.ml_root))
+    except Stopped as stopped:
+        _write_failure(settings.ml_root, stopped)
+        return EXIT_STOPPED
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises is why the job failed
+        _write_failure(settings.ml_root, error)
+        return EXIT_FAILED
+    return 0
+
+
+def train(package: str, job: TrainingJob) -> Evaluation:
+    """Runs the package's train() and evaluate(), and writes the version, flyball.json and metrics.json.
+
+    Raises: OperatorError if the job or the package is wrong, and whatever the package raises.
+    """
+    os.environ.update(job.environment(gpus=torch.cuda.device_count()))
+    _set_seed(job.hyperparameters)
+    job.model_dir.mkdir(parents=True, exist_ok=True)
+    training = read_records(job.channels[TRAINING])
+    import_module(package, "train").train(job.channels[TRAINING], job.model_dir, dict(job.hyperparameters))
+    evaluation, holdout = _measure(load_predictor(package, job.model_dir), job)
+    _write_json(job.model_dir / MANIFEST, _manifest(package, evaluation, training=training, holdout=holdout))
+    _write_json(job.output_data_dir / METRICS, asdict(evaluation))
+    logger.info("the version is trained", extra={"metrics": evaluation.metrics})
+    return evaluation
+
+
+def _measure(predictor: Predictor, job: TrainingJob) -> tuple[Evaluation, list[Record]]:
+    if HOLDOUT not in job.channels:
+        logger.warning("there is no channel %r: the version has no metrics", HOLDOUT)
+        return Evaluation(metrics={}, slices={}), []
+    records = read_records(job.channels[HOLDOUT])
+    return evaluate(predictor, records), records
+
+
+def _manifest(package: str, evaluation: Evaluation, *, training: list[Record], holdout: list[Record]) -> dict[str, Any]:
+    """What is known of the version. It has no time in it: the same data and seed give the same archive."""
+    return {
+        "package": package,
+        "schema_hash": load_interface(package).schema_hash,
+        "metrics": evaluation.metrics,
+        "slices": evaluation.slices,
+        "records": {TRAINING: len(training), HOLDOUT: len(holdout)},
+        "torch": torch.__version__,
+    }
+
+
+def _set_seed(hyperparameters: Mapping[str, Scalar]) -> None:
+    seed = hyperparameters.get(SEED)
+    if seed is None:
+        return
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise OperatorError(f"hyperparameter {SEED!r} is {seed!r}; allowed: an integer, 0 to 4294967295")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped("stopped by SIGTERM before the version was finished (a spot interruption or a stopped job)")
+
+
+def _write_failure(ml_root: Path, error: BaseException) -> None:
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    path = ml_root / "output" / "failure"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{reason}\n\n{trace}", encoding="utf-8")
+    logger.error("training failed", exc_info=error)
+    logger.critical("%s", reason)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,91 @@
+"""moto in this process as the cloud to deploy onto, with the SageMaker calls that moto lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import boto3
+from moto import mock_aws
+from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.sagemaker.models import sagemaker_backends
+
+from local.deploy.assembly import ACCOUNT, REGION
+
+MANAGED_POLICIES = (
+    "AmazonSageMakerFullAccess",
+    "service-role/AWSLambdaBasicExecutionRole",
+    "service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+)
+READS = ("describe_", "get_", "list_", "head_")
+
+
+@contextmanager
+def moto_cloud() -> Iterator[MotoCloud]:
+    """An empty account."""
+    with mock_aws(config={"lambda": {"use_docker": False}}):
+        _know_managed_policies()
+        yield MotoCloud()
+
+
+def _know_managed_policies() -> None:
+    """Adds the few of AWS's own policies that the tests attach: loading them all takes seconds."""
+    backend = iam_backends[ACCOUNT]["aws"]
+    now = "2026-01-01T00:00:00+00:00"
+    for name in MANAGED_POLICIES:
+        path, _, short = name.rpartition("/")
+        data = {"Path": f"/{path}/" if path else "/", "Document": {}, "CreateDate": now, "UpdateDate": now}
+        policy = AWSManagedPolicy.from_data(short, ACCOUNT, REGION, data)
+        backend.managed_policies[policy.arn] = policy
+
+
+@dataclass
+class MotoCloud:
+    """Clients by service, and every call that was made which may change something."""
+
+    writes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clients = cache(self._client)
+
+    def _client(self, service: str) -> Any:
+        recorded = _Recorded(_boto3_client(service), self.writes)
+        return _SageMaker(recorded) if service == "sagemaker" else recorded
+
+
+@cache
+def _boto3_client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION, aws_access_key_id="local", aws_secret_access_key="local")
+
+
+class _Recorded:
+    def __init__(self, client: Any, writes: list[str]) -> None:
+        self._client, self._writes = client, writes
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if callable(attribute) and name in self._client.meta.method_to_api_mapping and not name.startswith(READS):
+            self._writes.append(name)
+        return attribute
+
+
+class _SageMaker:
+    """moto's SageMaker, with updates that take effect at once; a config named `...Broken...` is rolled back."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_endpoint(self, **arguments: Any) -> None:
+        if "Broken" not in arguments["EndpointConfigName"]:
+            endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[arguments["EndpointName"]]
+            endpoint.endpoint_config_name = arguments["EndpointConfigName"]
+
+    def delete_model_package_group(self, **arguments: Any) -> None:
+        groups = sagemaker_backends[ACCOUNT][REGION].model_package_groups
+        del groups[arguments["ModelPackageGroupName"]]

@@ -1,0 +1,238 @@
+"""What becomes of an endpoint when it is created, updated and deleted, with servers played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.services.sagemaker.endpoints import Endpoints, EndpointState
+from local.services.sagemaker.fleet import Fleet, weighted
+from local.services.sagemaker.instance import InFlight
+from local.services.sagemaker.plan import FleetPlan, ModelContainer, StartFailure, VariantPlan
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class ActedServer:
+    """A server that starts or fails as it is told, once it may."""
+
+    failure: StartFailure | None = None
+    may_start: asyncio.Event = field(default_factory=asyncio.Event)
+    in_flight: InFlight = field(default_factory=InFlight)
+    stopped: bool = False
+
+    @property
+    def url(self) -> str | None:
+        return None if self.stopped else "http://127.0.0.1:1/invocations"
+
+    async def start(self) -> StartFailure | None:
+        await self.may_start.wait()
+        return self.failure
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
+class Stage:
+    """The endpoints under test and everything that happened to them."""
+
+    shown: list[EndpointState] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    servers: dict[str, dict[str, ActedServer]] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
+    waiting: bool = False
+
+    def show(self, endpoint: str, state: EndpointState) -> None:
+        self.shown.append(state)
+
+    def remove(self, endpoint: str) -> None:
+        self.removed.append(endpoint)
+
+    def make_fleet(self, endpoint: str, plan: FleetPlan) -> Fleet:
+        servers = {variant.name: self.server(variant.name) for variant in plan.variants}
+        self.servers[plan.config_name] = servers
+        return Fleet(plan, servers)
+
+    def server(self, variant: str) -> ActedServer:
+        reason = self.failing.get(variant)
+        server = ActedServer(None if reason is None else StartFailure(reason))
+        if not self.waiting:
+            server.may_start.set()
+        return server
+
+    @property
+    def story(self) -> list[tuple[str, str]]:
+        return [(state.status.value, state.config_name) for state in self.shown]
+
+
+def plan(config: str, *variants: str) -> FleetPlan:
+    container = ModelContainer("image")
+    made = tuple(VariantPlan(name=variant, container=container) for variant in variants or ("main",))
+    return FleetPlan(config, made)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def endpoints(stage: Stage) -> Endpoints:
+    return Endpoints(make_fleet=stage.make_fleet, board=stage)
+
+
+async def in_service(endpoints: Endpoints, config: str = "v1") -> None:
+    endpoints.create("digits", plan(config))
+    await endpoints.settle()
+
+
+async def test_a_new_endpoint_comes_into_service(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+
+    assert stage.story == [("Creating", "v1"), ("InService", "v1")]
+    traffic = endpoints.traffic("digits")
+    assert traffic is not None
+    assert traffic.pick().config_name == "v1"
+
+
+async def test_a_variant_that_fails_fails_the_endpoint_and_ends_the_others(endpoints: Endpoints, stage: Stage) -> None:
+    stage.failing["b"] = "no weights"
+
+    endpoints.create("digits", plan("v1", "a", "b"))
+    await endpoints.settle()
+
+    assert stage.story == [("Creating", "v1"), ("Failed", "v1")]
+    assert stage.shown[-1].failure_reason == "no weights"
+    assert [server.stopped for server in stage.servers["v1"].values()] == [True, True]
+    assert endpoints.traffic("digits") is None
+
+
+async def test_an_update_moves_the_traffic_and_ends_the_old_fleet(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+
+    endpoints.update("digits", plan("v2"))
+    await endpoints.settle()
+
+    assert stage.story[2:] == [("Updating", "v1"), ("InService", "v2")]
+    assert stage.servers["v1"]["main"].stopped
+    assert not stage.servers["v2"]["main"].stopped
+
+
+async def test_a_failed_update_looks_like_success_on_the_old_config(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+    stage.failing["main"] = "no weights"
+
+    endpoints.update("digits", plan("v2"))
+    await endpoints.settle()
+
+    assert stage.story[2:] == [("Updating", "v1"), ("InService", "v1")]
+    assert stage.shown[-1].failure_reason == "no weights"
+    assert not stage.servers["v1"]["main"].stopped
+    assert stage.servers["v2"]["main"].stopped
+
+
+async def test_the_old_fleet_finishes_what_it_has_begun(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+    old = stage.servers["v1"]["main"]
+
+    with old.in_flight.one():
+        endpoints.update("digits", plan("v2"))
+        while stage.story[-1] != ("InService", "v2"):
+            await asyncio.sleep(0)
+        stopped_too_early = old.stopped
+    await endpoints.settle()
+
+    assert not stopped_too_early
+    assert old.stopped
+
+
+async def test_a_deleted_endpoint_is_gone_once_it_is_drained(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+
+    endpoints.delete("digits")
+    await endpoints.settle()
+
+    assert stage.removed == ["digits"]
+    assert stage.servers["v1"]["main"].stopped
+    assert endpoints.traffic("digits") is None
+
+
+async def test_an_endpoint_that_failed_can_be_deleted(endpoints: Endpoints, stage: Stage) -> None:
+    stage.failing["main"] = "no weights"
+    await in_service(endpoints)
+
+    endpoints.delete("digits")
+    await endpoints.settle()
+
+    assert stage.removed == ["digits"]
+
+
+async def test_closing_leaves_no_server_behind(endpoints: Endpoints, stage: Stage) -> None:
+    await in_service(endpoints)
+
+    await endpoints.close()
+
+    assert stage.servers["v1"]["main"].stopped
+
+
+async def test_closing_gives_up_what_was_begun(endpoints: Endpoints, stage: Stage) -> None:
+    stage.waiting = True
+    endpoints.create("digits", plan("v1"))
+    await asyncio.sleep(0)
+
+    await endpoints.close()
+
+    assert stage.servers["v1"]["main"].stopped
+
+
+async def test_an_error_nobody_expected_is_a_failed_endpoint(stage: Stage) -> None:
+    def broken(_endpoint: str, _plan: FleetPlan) -> Fleet:
+        raise ZeroDivisionError
+
+    endpoints = Endpoints(make_fleet=broken, board=stage)
+
+    endpoints.create("digits", plan("v1"))
+    await endpoints.settle()
+    await asyncio.sleep(0)
+
+    assert stage.shown[-1].failure_reason == "The local cloud failed: ZeroDivisionError()"
+
+
+async def test_new_weights_count_at_once(endpoints: Endpoints) -> None:
+    endpoints.create("digits", plan("v1", "a", "b"))
+    await endpoints.settle()
+
+    endpoints.reweigh("digits", {"a": 0.0})
+
+    traffic = endpoints.traffic("digits")
+    assert traffic is not None
+    assert {traffic.pick().pick() for _ in range(20)} == {"b"}
+
+
+@given(
+    weights=st.dictionaries(st.text(), st.floats(min_value=0, max_value=10), min_size=1),
+    chance=st.floats(min_value=0, max_value=1, exclude_max=True),
+)
+def test_a_choice_is_always_made_and_never_of_weight_zero(weights: dict[str, float], chance: float) -> None:
+    chosen = weighted(weights, lambda: chance)
+
+    assert weights[chosen] > 0 or not any(weights.values())
+
+
+def test_choices_follow_the_weights() -> None:
+    chances = iter([0.0, 0.24, 0.26, 0.99])
+
+    chosen = [weighted({"a": 1.0, "b": 3.0}, lambda: next(chances)) for _ in range(4)]
+
+    assert chosen == ["a", "a", "b", "b"]

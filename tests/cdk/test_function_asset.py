@@ -182,7 +182,7 @@ def write_wheel(folder: Path, *, name: str, version: str, tag: str, files: Mappi
 
 
 def offline(folder: Path) -> list[str]:
-    return ["--isolated", "--no-index", "--find-links", str(folder)]
+    return ["--isolated", "--no-index", "-f", str(folder)]
 
 
 @pytest.mark.slow

@@ -186,6 +186,7 @@ def container_environment(
         **image.environment,
         **added,
         "SAGEMAKER_BIND_TO_PORT": str(port),
+        "FLYBALL_BIND_ADDRESS": "127.0.0.1",
         "FLYBALL_ML_ROOT": str(root),
         **plan.container.environment,
         "PYTHONPATH": str(image.path),

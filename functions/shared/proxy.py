@@ -1,0 +1,95 @@
+"""API Gateway's REST proxy integration (payload version 1): how a request is read and an answer is written.
+
+Bodies are bytes here, as they were on the wire; nothing is parsed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from model_packages.errors import PayloadTooLarge, UnsupportedContent
+
+JSON_MEDIA_TYPE = "application/json"
+
+ProxyEvent = Mapping[str, Any]
+"""The event as Lambda hands it over; only the functions below know its keys."""
+
+
+class ProxyAnswer(TypedDict):
+    """What API Gateway turns into the HTTP response."""
+
+    statusCode: int
+    headers: dict[str, str]
+    body: str
+    isBase64Encoded: bool
+
+
+def answer(status: int, body: str, *, media_type: str, headers: Mapping[str, str] | None = None) -> ProxyAnswer:
+    """An answer whose body is text."""
+    return ProxyAnswer(
+        statusCode=status,
+        headers={"Content-Type": media_type, **(headers or {})},
+        body=body,
+        isBase64Encoded=False,
+    )
+
+
+def read_headers(event: ProxyEvent) -> dict[str, str]:
+    """The headers with their names in lower case: API Gateway passes them in the case they were sent in."""
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+
+
+def read_base_path(event: ProxyEvent) -> str:
+    """What stands before the API's own paths in the URL: the stage ("/api"), or a custom domain's mapping, or ""."""
+    full: str = event["requestContext"]["path"]
+    own: str = event["resource"]
+    for name, value in (event.get("pathParameters") or {}).items():
+        own = own.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
+    if full.endswith(own):
+        return full.removesuffix(own).rstrip("/")
+    return full.rstrip("/") if own == "/" else ""
+
+
+def read_path(event: ProxyEvent) -> str:
+    """The path within the API, whatever stage or mapping stands before it: "/models/digits"."""
+    full: str = event["requestContext"]["path"]
+    return full.removeprefix(read_base_path(event)).rstrip("/") or "/"
+
+
+def read_json_body(event: ProxyEvent, *, limit_bytes: int) -> bytes:
+    """The body as the caller sent it.
+
+    Raises: PayloadTooLarge; UnsupportedContent if the headers do not say that it is JSON in UTF-8, uncompressed.
+    """
+    text: str = event.get("body") or ""
+    is_base64 = bool(event.get("isBase64Encoded"))
+    _refuse_larger(len(text) * 3 // 4 - 2 if is_base64 else len(text), limit_bytes=limit_bytes)
+    _refuse_other_content(read_headers(event))
+    body = _decode_base64(text) if is_base64 else text.encode("utf-8", "surrogatepass")
+    _refuse_larger(len(body), limit_bytes=limit_bytes)
+    return body
+
+
+def _refuse_larger(size_bytes: int, *, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise PayloadTooLarge(size_bytes=size_bytes, limit_bytes=limit_bytes)
+
+
+def _refuse_other_content(headers: Mapping[str, str]) -> None:
+    content_type, encoding = headers.get("content-type", ""), headers.get("content-encoding", "identity")
+    media_type, _, parameters = content_type.lower().partition(";")
+    charset = parameters.replace(" ", "").replace('"', "")
+    if media_type.strip() != JSON_MEDIA_TYPE or charset not in ("", "charset=utf-8"):
+        raise UnsupportedContent(header="Content-Type", found=content_type, allowed=JSON_MEDIA_TYPE)
+    if encoding.lower() != "identity":
+        raise UnsupportedContent(header="Content-Encoding", found=encoding, allowed="identity")
+
+
+def _decode_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnsupportedContent(header="isBase64Encoded", found="true", allowed="a body in base64") from error

@@ -21,9 +21,13 @@ THING = "Fake::Thing"
 
 @dataclass
 class FakeCloud:
-    """Things by physical id. The call whose number is `fail_at` fails; `half_way` lets it take effect first."""
+    """Things by physical id, and the properties last asked for.
+
+    The call whose number is `fail_at` fails; `half_way` lets it take effect first.
+    """
 
     things: dict[str, Properties] = field(default_factory=dict)
+    asked: dict[str, Properties] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     fail_at: int | None = None
     fail_also: set[int] = field(default_factory=set)
@@ -60,11 +64,14 @@ class ThingHandler:
         self.cloud.things[name] = properties
         if fails:
             raise CreationIncomplete(name, "told to fail half way")
+        self.cloud.asked[name] = properties
         return self._resource(name, properties)
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
         fails = self.cloud.failing(f"update {self.identity.logical_id}")
-        assert physical_id in self.cloud.things
+        is_consistent = old == self.cloud.asked[physical_id] or self.cloud.fail_also
+        assert is_consistent, "an update does not start from what was asked for last"
+        self.cloud.asked[physical_id] = new
         if not fails or self.cloud.half_way:
             self.cloud.things[physical_id] = new
         if fails:

@@ -79,6 +79,24 @@ def test_what_was_foreseen_to_change_and_does_not_is_left_alone() -> None:
     assert bench.cloud.calls == ["update A"]
 
 
+def test_an_attribute_that_an_update_changes_is_unknown_until_then() -> None:
+    bench = Bench()
+    bench.deploy(template(A=thing(Value=1), B=thing(Uses=[{"Fn::GetAtt": ["A", "Echo"]}])))
+
+    planned = actions(bench, template(A=thing(Value=2), B=thing(Uses=[{"Fn::GetAtt": ["A", "Echo"]}])))
+
+    assert planned == {"A": Action.UPDATE, "B": Action.UPDATE}
+
+
+def test_what_is_depended_on_comes_first_and_goes_last() -> None:
+    bench = Bench()
+
+    bench.deploy(template(A=thing() | {"DependsOn": ["C"]}, B=thing(), C=thing() | {"DependsOn": "B"}))
+    bench.engine.destroy("stack")
+
+    assert bench.cloud.calls == ["create B", "create C", "create A", "delete A", "delete C", "delete B"]
+
+
 def test_events_tell_the_story_as_cloudformation_does() -> None:
     bench = Bench()
     body = template(A=thing(Fixed=1))

@@ -18,7 +18,7 @@ from typing import Any
 
 from container.inference import Predictor, import_module, load_predictor
 from container.package import Example, locate, read_examples, synthetic_request
-from container.settings import MANIFEST
+from container.version import check_origin, read_manifest
 from container.warm_up import require_valid
 from model_packages.errors import OperatorError, PackageError
 from model_packages.interface import Interface, load_interface
@@ -181,18 +181,13 @@ def _behaviour(predictor: Predictor, behaviour: Callable[..., None]) -> str:
 
 
 def _version(predictor: Predictor, model_dir: Path) -> str:
-    manifest, interface = _manifest(model_dir), predictor.interface
-    found = manifest.get("package"), manifest.get("schema_hash")
-    if found != (interface.package, interface.schema_hash):
-        raise Broken(
-            f"the version is of {found}; allowed: {(interface.package, interface.schema_hash)}; train it again"
-        )
-    return f"made from schema {interface.schema_hash}"
+    check_origin(model_dir, predictor.interface)
+    return f"made from schema {predictor.interface.schema_hash}"
 
 
 def _gate(predictor: Predictor, model_dir: Path) -> str:
     gate = predictor.package.config.gate
-    found = _manifest(model_dir).get("metrics", {}).get(gate.metric)
+    found = read_manifest(model_dir).get("metrics", {}).get(gate.metric)
     if found is None or found < gate.minimum:
         raise Broken(f"{gate.metric} is {found} on the holdout; allowed: {gate.minimum} or more")
     return f"{gate.metric} is {found:.4g} on the holdout; at least {gate.minimum} is needed"
@@ -205,14 +200,6 @@ def _unchanged(model_dir: Path, before: Mapping[str, tuple[int, int]]) -> str:
     if changed:
         raise Broken(f"{', '.join(changed)} changed; allowed: only reading, because SageMaker mounts it read-only")
     return "is only read"
-
-
-def _manifest(model_dir: Path) -> dict[str, Any]:
-    path = model_dir / MANIFEST
-    if not path.is_file():
-        raise Broken(f"the version has no {MANIFEST}; allowed: one written by the verb `train`")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return manifest
 
 
 def _requests(predictor: Predictor, examples: Sequence[Example]) -> list[Mapping[str, Any]]:

@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any, Self
 
 import torch
-from pydantic_core import PydanticUndefined
 
 from container.device import autocast_dtype, has_bfloat16, pick_device
 from container.package import locate
@@ -179,10 +178,7 @@ class Predictor:
 
 def _defaults(interface: Interface) -> dict[str, Any]:
     """What the schema says of fields that a request leaves out."""
-    fields = {
-        name: info.get_default(call_default_factory=True) for name, info in interface.request.model_fields.items()
-    }
-    return {name: value for name, value in fields.items() if value is not PydanticUndefined}
+    return {field.name: field.default for field in interface.request_fields if not field.required}
 
 
 def _refuse_fields_without_default(package: str, fields: Sequence[FieldSpec]) -> None:

@@ -61,7 +61,9 @@ def read_examples(package: ModelPackage) -> tuple[Example, ...]:
 
 
 def synthetic_request(fields: Sequence[FieldSpec]) -> dict[str, Any]:
-    """A request that the schema's types, shapes and ranges allow, for a package without examples."""
+    """A request that the schema's types, shapes, ranges and lengths allow, for a package without examples. A text
+    follows no pattern.
+    """
     return {field.name: _synthetic_value(field) for field in fields}
 
 
@@ -69,13 +71,29 @@ def _synthetic_value(field: FieldSpec) -> Any:
     if field.kind is Kind.CATEGORY:
         return field.categories[0]
     if field.kind is Kind.TEXT:
-        return "text"[: field.maximum_length]
+        return "text".ljust(field.minimum_length or 0, "t")[: field.maximum_length]
     if field.dtype == "bool":
         return _nested(value=False, shape=field.shape)
-    low = field.minimum if field.minimum is not None else min(0.0, field.maximum or 0.0)
-    high = field.maximum if field.maximum is not None else max(1.0, low)
+    return _nested(value=_synthetic_number(field), shape=field.shape)
+
+
+def _synthetic_number(field: FieldSpec) -> float:
+    """The middle of the field's range, or the number nearest to it where only whole numbers or multiples count."""
+    step = field.multiple_of or (0 if field.dtype == "float32" else 1)
+    low, high = _synthetic_range(field, inset=step / 1000, span=2 * (step or 1))
     middle = (low + high) / 2
-    return _nested(value=middle if field.dtype == "float32" else round(middle), shape=field.shape)
+    return round(middle / step) * step if step else middle
+
+
+def _synthetic_range(field: FieldSpec, *, inset: float, span: float) -> tuple[float, float]:
+    """The field's bounds, the exclusive ones moved inwards by `inset`; `span` apart where one is missing."""
+    lows = [field.minimum, None if field.exclusive_minimum is None else field.exclusive_minimum + inset]
+    highs = [field.maximum, None if field.exclusive_maximum is None else field.exclusive_maximum - inset]
+    low = max((bound for bound in lows if bound is not None), default=None)
+    high = min((bound for bound in highs if bound is not None), default=None)
+    if low is None:
+        low = 0.0 if high is None else min(0.0, high - span)
+    return low, low + span if high is None else high
 
 
 def _nested(*, value: object, shape: tuple[int, ...]) -> Any:

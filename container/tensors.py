@@ -20,13 +20,14 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from model_packages.errors import FieldProblem, InvalidRequest
-from model_packages.fields import DType, FieldSpec, Kind
+from model_packages.fields import RANGES, DType, FieldSpec, Kind
 
 Array = npt.NDArray[Any]
 Signature = tuple[tuple[str, tuple[int, ...], str], ...]
 Convert = Callable[[Any], Any]
 
-_FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
+_LOWEST_FLOAT, _HIGHEST_FLOAT = RANGES["float32"]
+_LOWEST_INTEGER, _HIGHEST_INTEGER = RANGES["int64"]
 _CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 _ACCEPTED_KINDS: Mapping[DType, str] = {"float32": "fi", "int64": "i", "uint8": "i", "bool": "b"}
 
@@ -186,13 +187,13 @@ def _converter(field: FieldSpec) -> Convert:
 
 
 def _number(value: Any) -> float:
-    if (type(value) is float or type(value) is int) and -_FLOAT32_MAXIMUM <= value <= _FLOAT32_MAXIMUM:
+    if (type(value) is float or type(value) is int) and _LOWEST_FLOAT <= value <= _HIGHEST_FLOAT:
         return value
     raise Unfit(found=_shown(value), allowed="a number that float32 holds")
 
 
 def _integer(value: Any) -> int:
-    if type(value) is int and -(2**63) <= value < 2**63:
+    if type(value) is int and _LOWEST_INTEGER <= value <= _HIGHEST_INTEGER:
         return value
     raise Unfit(found=_shown(value), allowed="an integer of 64 bits")
 
@@ -235,7 +236,7 @@ def _tensor(field: FieldSpec, value: Any) -> Array:
         raise Unfit(found=f"shape {list(array.shape)}", allowed=allowed)
     if array.dtype.kind not in _ACCEPTED_KINDS[dtype] or (dtype == "uint8" and _leaves_uint8(array)):
         raise Unfit(found=f"values of type {array.dtype.name}", allowed=allowed)
-    if dtype == "float32" and array.size and np.abs(array).max() > _FLOAT32_MAXIMUM:
+    if dtype == "float32" and array.size and np.abs(array).max() > _HIGHEST_FLOAT:
         raise Unfit(found="values that float32 cannot hold", allowed=allowed)
     return array.astype(dtype)
 

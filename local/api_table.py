@@ -43,7 +43,7 @@ def _each(names: str, sentence: str) -> dict[str, str]:
 API_TABLE: Mapping[str, ServiceTable] = {
     "apigateway": ServiceTable(
         real=_calls("""
-            CreateApiKey CreateAuthorizer CreateDeployment CreateModel CreateRequestValidator CreateResource
+            CreateApiKey CreateDeployment CreateModel CreateRequestValidator CreateResource
             CreateRestApi CreateStage CreateUsagePlan CreateUsagePlanKey DeleteApiKey DeleteAuthorizer
             DeleteDeployment DeleteGatewayResponse DeleteIntegration DeleteIntegrationResponse DeleteMethod
             DeleteMethodResponse DeleteModel DeleteRequestValidator DeleteResource DeleteRestApi DeleteStage
@@ -52,10 +52,16 @@ API_TABLE: Mapping[str, ServiceTable] = {
             GetMethodResponse GetModel GetModels GetRequestValidator GetRequestValidators GetResource GetResources
             GetRestApi GetRestApis GetStage GetStages GetTags GetUsagePlan GetUsagePlanKey GetUsagePlanKeys
             GetUsagePlans PutGatewayResponse PutIntegration PutIntegrationResponse PutMethod PutMethodResponse
-            TagResource UntagResource UpdateApiKey UpdateAuthorizer UpdateRequestValidator UpdateRestApi UpdateStage
+            TagResource UntagResource UpdateApiKey UpdateRequestValidator UpdateRestApi UpdateStage
             UpdateUsagePlan
         """),
-        simulated=_each("GetAccount UpdateAccount", "the logging role is stored and not used"),
+        simulated={
+            **_each(
+                "CreateAuthorizer UpdateAuthorizer",
+                "stored; an API with a method that uses one is refused when it is deployed",
+            ),
+            **_each("GetAccount UpdateAccount", "the logging role is stored and not used"),
+        },
     ),
     "application-autoscaling": ServiceTable(
         simulated=_each(
@@ -111,9 +117,13 @@ API_TABLE: Mapping[str, ServiceTable] = {
         real=_calls("""
             CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule EnableRule
             ListEventBuses ListRuleNamesByTarget ListRules ListTagsForResource ListTargetsByRule PutPermission
-            PutRule PutTargets RemovePermission RemoveTargets TagResource TestEventPattern UntagResource
+            RemovePermission RemoveTargets TagResource TestEventPattern UntagResource
         """),
-        simulated={"PutEvents": "delivered to log groups, queues and buses; not yet to functions and state machines"},
+        simulated={
+            "PutEvents": "delivered to log groups, queues and buses; not yet to functions and state machines",
+            "PutRule": "patterns are matched; a schedule is stored and does not fire",
+            "PutTargets": "log groups, queues and buses are reached; functions and state machines are not yet",
+        },
     ),
     "iam": ServiceTable(
         simulated=_each(
@@ -214,16 +224,18 @@ API_TABLE: Mapping[str, ServiceTable] = {
     ),
     "sagemaker": ServiceTable(
         real=_calls("""
-            AddTags CreateEndpointConfig CreateModel CreateModelPackage CreateModelPackageGroup DeleteEndpointConfig
+            AddTags CreateModel CreateModelPackage CreateModelPackageGroup DeleteEndpointConfig
             DeleteModel DeleteModelPackageGroup DeleteTags DescribeEndpointConfig DescribeModel DescribeModelPackage
             DescribeModelPackageGroup ListEndpointConfigs ListModelPackageGroups ListModelPackages ListModels
             ListTags UpdateModelPackage
         """),
         simulated={
             **_each(
-                "CreateEndpoint DeleteEndpoint DescribeEndpoint ListEndpoints UpdateEndpoint",
+                "CreateEndpoint DeleteEndpoint DescribeEndpoint ListEndpoints",
                 "one model server process a variant on this machine, whatever the instance type and count",
             ),
+            "UpdateEndpoint": "blue/green, all traffic at once: no canary, no bake, no alarm that takes it back",
+            "CreateEndpointConfig": "stored; data capture, metrics and encryption have no effect",
             "UpdateEndpointWeightsAndCapacities": "weights are followed; counts are stored",
         },
     ),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +64,16 @@ class Ports:
     https: int = 8443
     cloud: int = 8444
 
+    def check(self) -> None:
+        """Raises OperatorError if one of them is taken: minutes of training before that is found out help nobody."""
+        for port, option in ((self.https, "--https-port"), (self.cloud, "--cloud-port")):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((LOOPBACK, port))
+                except OSError as error:
+                    raise _cannot_listen(port, option, error) from error
+
 
 @dataclass(frozen=True, slots=True)
 class LocalCloud:
@@ -84,7 +95,7 @@ async def local_cloud(*, state: Path, assembly: Assembly, clock: Clock, ports: P
     """
     async with AsyncExitStack() as stack:
         cloud_url = f"http://{LOOPBACK}:{ports.cloud or free_port()}"
-        clients = partial(aws_client, endpoint_url=cloud_url)
+        clients = cache(partial(aws_client, endpoint_url=cloud_url))  # a client takes 20 ms to make
         children = await stack.enter_async_context(Children())
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         lines = LogWriter(
@@ -132,7 +143,8 @@ async def local_cloud(*, state: Path, assembly: Assembly, clock: Clock, ports: P
             )
         )
         stack.push_async_callback(cloud_port.close)
-        await _listening(cloud_port.start(host=LOOPBACK, port=int(cloud_url.rpartition(":")[2])), "--cloud-port")
+        port = int(cloud_url.rpartition(":")[2])
+        await _listening(cloud_port.start(host=LOOPBACK, port=port), port=port, option="--cloud-port")
 
         certificate = ensure_certificate(state / "certificate", clock=clock)
         account = Account(id=ACCOUNT, region=REGION, secret_of={ACCESS_KEY: SECRET_KEY}.get)
@@ -145,7 +157,9 @@ async def local_cloud(*, state: Path, assembly: Assembly, clock: Clock, ports: P
             account=account,
         )
         door = await _listening(
-            front_door.serve(gateway, host=LOOPBACK, port=ports.https, tls=certificate.server_context()), "--https-port"
+            front_door.serve(gateway, host=LOOPBACK, port=ports.https, tls=certificate.server_context()),
+            port=ports.https,
+            option="--https-port",
         )
         stack.push_async_callback(door.close)
         yield LocalCloud(
@@ -221,11 +235,15 @@ def _id_of(answer: ApiResponse) -> str | None:
     return identifier if isinstance(identifier, str) else None
 
 
-async def _listening(start: Awaitable[T], option: str) -> T:
+async def _listening(start: Awaitable[T], *, port: int, option: str) -> T:
     try:
         return await start
     except OSError as error:
-        raise OperatorError(f"cannot listen: {error.strerror or error}; {option} takes another port") from error
+        raise _cannot_listen(port, option, error) from error
+
+
+def _cannot_listen(port: int, option: str, error: OSError) -> OperatorError:
+    return OperatorError(f"cannot listen on port {port}: {error.strerror}; {option} takes another port")
 
 
 def _emptied(folder: Path) -> Path:

@@ -25,6 +25,7 @@ from local.project import Project
 from model_packages.dataset import read_records, split_holdout, write_records
 from model_packages.discovery import ModelPackage, discover, select
 from model_packages.errors import OperatorError
+from model_packages.interface import load_interface
 
 ARTIFACT = "model.tar.gz"
 MANIFEST = "flyball.json"
@@ -39,19 +40,27 @@ class TrainedVersion:
     manifest: dict[str, Any]
 
 
+class TrainingFailed(OperatorError):
+    """A package's training ended with a failure; `reason` is what SageMaker would show, with the traceback."""
+
+    def __init__(self, package: str, reason: str) -> None:
+        self.package, self.reason = package, reason
+        super().__init__(f"training of {package} failed: {reason}")
+
+
 async def train_all(
     names: Sequence[str], *, project: Project, say: Callable[[str], None], only_missing: bool = False
 ) -> list[TrainedVersion]:
     """Trains the packages called `names` (all where none is), as many at a time as there are cores.
 
-    With `only_missing`, a package that has a version already keeps it.
+    With `only_missing`, a package keeps the version it has, if that was made from the schema that it has.
 
     Raises: PackageError, OperatorError for an unknown name, and what train() raises.
     """
     packages = [
         package
         for package in select(discover(project.packages), names)
-        if not (only_missing and is_trained(package.name, project=project))
+        if not (only_missing and is_current(package.name, project=project))
     ]
     seats = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -71,7 +80,7 @@ async def train(
 ) -> TrainedVersion:
     """Trains `package` and puts model.tar.gz and flyball.json into build/models/<name>/, all or nothing.
 
-    Raises: OperatorError for data that cannot be read here; ProcessDied if the training process fails.
+    Raises: OperatorError for data that cannot be read here; TrainingFailed; ProcessDied if the process was killed.
     """
     target = project.version(package.name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +113,17 @@ def is_trained(package: str, *, project: Project) -> bool:
     """Whether a first version lies on disk."""
     folder = project.version(package)
     return (folder / ARTIFACT).is_file() and (folder / MANIFEST).is_file()
+
+
+def is_current(package: str, *, project: Project) -> bool:
+    """Whether a first version lies on disk that this package's schema fits.
+
+    Raises: PackageError if the package's schema cannot be imported.
+    """
+    interface = load_interface(package)
+    if not is_trained(package, project=project):
+        return False
+    return bool(load_version(package, project=project).manifest["schema_hash"] == interface.schema_hash)
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -173,7 +193,8 @@ async def _run_verb(
         on_line=on_line,
     )
     if await child.wait() != 0:
-        raise child.died()
+        reason = ml_root / "output" / "failure"
+        raise TrainingFailed(package.name, reason.read_text(encoding="utf-8")) if reason.is_file() else child.died()
 
 
 def _summary(manifest: dict[str, Any]) -> str:

@@ -70,6 +70,7 @@ async def _until_signal(work: Coroutine[Any, Any, None], *, say: Say) -> None:
 
 async def _serve(project: Project, ports: Ports, *, announce: Announce, say: Say) -> None:
     started = time.monotonic()
+    ports.check()
     await train_all([], project=project, say=say, only_missing=True)
     synthesis = await synth(project, say=say)
     say("synthesized the templates" if synthesis.fresh else "the templates are current")
@@ -82,6 +83,7 @@ async def _serve(project: Project, ports: Ports, *, announce: Announce, say: Say
             aws_endpoint_url=cloud.aws_endpoint_url,
             certificate=str(cloud.certificate.ca_path),
         )
+        _write_requests(project)
         say(next_steps(project, running))
         say(f"up after {time.monotonic() - started:.1f} s; Ctrl-C stops it")
         announce(running)
@@ -145,16 +147,25 @@ def next_steps(project: Project, running: RunningCloud) -> str:
 
 
 def curl_line(project: Project, running: RunningCloud, *, package: str) -> str:
-    """A command that asks `package` for the prediction of its first example; the request lies in a file."""
-    request = project.state / "examples" / f"{package}.json"
-    request.parent.mkdir(parents=True, exist_ok=True)
-    request.write_bytes(read_example(project, package=package, index=0))
+    """A command that asks `package` for the prediction of its first example."""
     return (
         f"curl --cacert {_shown(Path(running.certificate), project)} "
         f"--aws-sigv4 aws:amz:{REGION}:execute-api --user {ACCESS_KEY}:{SECRET_KEY} "
-        f"-H 'content-type: application/json' --data @{_shown(request, project)} "
+        f"-H 'content-type: application/json' --data @{_shown(_request_file(project, package), project)} "
         f"{running.api_url}/models/{package}/predict"
     )
+
+
+def _write_requests(project: Project) -> None:
+    """The files that the printed lines send."""
+    for package in discover(project.packages):
+        path = _request_file(project, package.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(read_example(project, package=package.name, index=0))
+
+
+def _request_file(project: Project, package: str) -> Path:
+    return project.state / "examples" / f"{package}.json"
 
 
 def _shown(path: Path, project: Project) -> str:

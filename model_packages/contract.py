@@ -1,24 +1,30 @@
 """`package.toml`, typed: everything a package declares about how it is served, trained and rolled out.
 
-Values only; nothing is computed here. Unknown keys are refused. `package.schema.json` beside this file is the same
-contract for editors, made with `python -m model_packages.contract > model_packages/package.schema.json` and kept true
-by a test.
+Values, and rules between them that AWS would only apply in the middle of a deployment. Unknown keys are refused.
+`package.schema.json` beside this file is the same contract for editors, made with
+`python -m model_packages.contract > model_packages/package.schema.json` and kept true by a test.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 PACKAGE_NAME_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?$"
 INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 SAGEMAKER_PAYLOAD_LIMIT_BYTES = 6_291_456
 SAGEMAKER_TIMEOUT_LIMIT_SECONDS = 60
+SAGEMAKER_ROLLOUT_LIMIT_MINUTES = 480
+SAGEMAKER_SMALLEST_LINEAR_PERCENT = 10
+PROVISIONING_MINUTES = 60
+"""Kept free, of the time that a rollout may take, for the new instances to start."""
 
 InstanceType = Annotated[str, Field(pattern=INSTANCE_TYPE_PATTERN)]
 Scalar = str | int | float | bool
+Strategy = Literal["canary", "linear", "all_at_once"]
 
 
 class Section(BaseModel):
@@ -110,10 +116,10 @@ class Gate(Section):
 class Rollout(Section):
     """How traffic moves to a new version, and what moves it back."""
 
-    strategy: Literal["canary", "linear", "all_at_once"] = "canary"
+    strategy: Strategy = "canary"
     """Canary and linear shift `step_percent` of the capacity first."""
     step_percent: Annotated[int, Field(ge=5, le=50)] = 50
-    """Share of the capacity that one step shifts; SageMaker allows 50 at most."""
+    """Share of the capacity that one step shifts; SageMaker allows 50 at most, and 10 at least where linear."""
     bake_minutes: Annotated[int, Field(ge=0, le=60)] = 5
     """How long the rollback alarms are watched after each step."""
     maximum_p99_latency_ms: Annotated[float, Field(gt=0)] = 500.0
@@ -121,11 +127,39 @@ class Rollout(Section):
     maximum_error_percent: Annotated[float, Field(gt=0, le=100)] = 5.0
     """More 5xx answers than this roll back."""
 
-    @model_validator(mode="after")
-    def _canary_has_a_bake(self) -> Self:
-        if self.strategy != "all_at_once" and self.bake_minutes == 0:
-            raise ValueError(f"bake_minutes is 0; allowed with strategy {self.strategy!r}: 1 to 60")
-        return self
+    @property
+    def waiting_minutes(self) -> int:
+        """All bakes of the rollout, the one before the old instances go included."""
+        return _bakes(self.strategy, self.step_percent) * self.bake_minutes
+
+    @property
+    def longest_minutes(self) -> int:
+        """When SageMaker has to give the rollout up."""
+        return PROVISIONING_MINUTES + self.waiting_minutes
+
+    @field_validator("step_percent")
+    @classmethod
+    def _linear_steps_are_not_too_small(cls, step_percent: int, others: ValidationInfo) -> int:
+        if others.data.get("strategy") == "linear" and step_percent < SAGEMAKER_SMALLEST_LINEAR_PERCENT:
+            raise ValueError(
+                f"{step_percent}; allowed with strategy 'linear': {SAGEMAKER_SMALLEST_LINEAR_PERCENT} to 50"
+            )
+        return step_percent
+
+    @field_validator("bake_minutes")
+    @classmethod
+    def _bakes_fit_the_rollout(cls, bake_minutes: int, others: ValidationInfo) -> int:
+        if not {"strategy", "step_percent"} <= others.data.keys():
+            return bake_minutes  # one of them is refused itself
+        strategy, step_percent = others.data["strategy"], others.data["step_percent"]
+        least = 0 if strategy == "all_at_once" else 1
+        most = min(60, (SAGEMAKER_ROLLOUT_LIMIT_MINUTES - PROVISIONING_MINUTES) // _bakes(strategy, step_percent))
+        if not least <= bake_minutes <= most:
+            raise ValueError(
+                f"{bake_minutes}; allowed with strategy {strategy!r} in steps of {step_percent} %: {least} to {most} "
+                f"(SageMaker ends a rollout after {SAGEMAKER_ROLLOUT_LIMIT_MINUTES} minutes)"
+            )
+        return bake_minutes
 
 
 class PackageConfig(Section):
@@ -151,6 +185,12 @@ class PackageConfig(Section):
                 "(or set rollout.strategy to 'all_at_once')"
             )
         return self
+
+
+def _bakes(strategy: Strategy, step_percent: int) -> int:
+    """How often a rollout bakes: after each step, and once more before the old instances go."""
+    steps = {"all_at_once": 1, "canary": 2, "linear": math.ceil(100 / step_percent)}
+    return steps[strategy] + 1
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import struct
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,24 +18,75 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import annotated_types
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticUndefined, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 DType = Literal["float32", "int64", "uint8", "bool"]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER_BYTES = 33  # signature, then the IHDR chunk with its length, type and checksum
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type -> channels; a palette (3) has none of its own
-_INTEGER_RANGES = {"int64": (-(2**63), 2**63 - 1), "uint8": (0, 255)}
+
+RANGES: Mapping[DType, tuple[float, float]] = {
+    "float32": (-(2 - 2**-23) * 2.0**127, (2 - 2**-23) * 2.0**127),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint8": (0, 255),
+}
+"""The least and the greatest number that a dtype holds."""
+_DTYPES: Mapping[str, DType] = {"float": "float32", "int": "int64"}
+"""pydantic-core's type -> how the number travels on."""
+_FORMATS: Mapping[str, tuple[str, DType]] = {"number": ("float", "float32"), "integer": ("int64", "int64")}
+"""JSON Schema's type -> the name in OpenAPI's format registry for the range of a dtype."""
+
+
+def _bound_numbers(schema: Any) -> None:
+    """Gives every float and int of a model's core schema, in place, the bounds of its dtype: pydantic-core checks
+    them in the same step as the type, which a validator in Python would not.
+    """
+    if schema["type"] in _DTYPES:
+        lowest, highest = RANGES[_DTYPES[schema["type"]]]
+        schema["ge"], schema["le"] = max(schema.get("ge", lowest), lowest), min(schema.get("le", highest), highest)
+    for field in schema.get("fields", {}).values():
+        _bound_numbers(field)
+    if "schema" in schema:
+        _bound_numbers(schema["schema"])
+
+
+def _state_formats(schema: JsonSchemaValue) -> None:
+    """Says `format` in place of a dtype's own bounds. At every number, they would drown the bounds that a package
+    chose, and a reader in JavaScript would round int64's. A client may ignore the format: the gateway does not.
+    """
+    items = [schema["items"]] if "items" in schema else []
+    for inner in (*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *items):
+        _state_formats(inner)
+    if (kind := schema.get("type", "")) in _FORMATS:
+        name, dtype = _FORMATS[kind]
+        for key, bound in zip(("minimum", "maximum"), RANGES[dtype], strict=True):
+            if schema.get(key) == bound:
+                del schema[key]
+                schema["format"] = name
 
 
 class Payload(BaseModel):
-    """The base of Request, Response and Label: strict types, no unknown keys, no NaN or infinity."""
+    """The base of Request, Response and Label: strict types, no unknown keys, no NaN or infinity, and no number that
+    its tensor cannot hold: a float is within float32's range and an int within int64's, whatever else a field states.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _bound_numbers(schema)
+        return schema
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        _state_formats(described)
+        return described
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +176,17 @@ class Kind(StrEnum):
     IMAGE = "image"
 
 
+_CONSTRAINTS: Mapping[str, str] = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusive_minimum": "gt",
+    "exclusive_maximum": "lt",
+    "multiple_of": "multiple_of",
+    "minimum_length": "min_length",
+    "maximum_length": "max_length",
+    "pattern": "pattern",
+}
+"""FieldSpec's name -> the name in pydantic's Field."""
 _SCALARS: Mapping[type, tuple[Kind, DType | None]] = {
     float: (Kind.NUMERIC, "float32"),
     int: (Kind.INTEGER, "int64"),
@@ -134,7 +197,9 @@ _SCALARS: Mapping[type, tuple[Kind, DType | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One field as the whole kit sees it. `shape` leaves out the batch axis; text has no dtype."""
+    """One field as the whole kit sees it. `shape` leaves out the batch axis; text has no dtype; `default` is what a
+    field that is left out becomes, so None stands for null unless the field is `required`.
+    """
 
     name: str
     kind: Kind
@@ -142,16 +207,22 @@ class FieldSpec:
     shape: tuple[int, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    exclusive_minimum: float | None = None
+    exclusive_maximum: float | None = None
+    multiple_of: float | None = None
+    minimum_length: int | None = None
     maximum_length: int | None = None
+    pattern: str | None = None
     categories: tuple[str, ...] = ()
     unit: str | None = None
     nullable: bool = False
     required: bool = True
+    default: Any = None
     description: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The field as plain JSON values, without what is absent."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, (), "")}
+        return {key: value for key, value in asdict(self).items() if value is not None and value != ()}
 
 
 class UnsupportedAnnotation(TypeError):
@@ -175,30 +246,30 @@ def describe(payload: type[BaseModel]) -> tuple[FieldSpec, ...]:
 def _describe_field(name: str, info: FieldInfo) -> FieldSpec:
     annotation, metadata, nullable = _unwrap(info.annotation, info.metadata)
     kind, dtype, shape, categories = _type_of(name, annotation, metadata)
-    minimum, maximum = _range(metadata)
     return FieldSpec(
         name=name,
         kind=kind,
         dtype=dtype,
         shape=shape,
-        minimum=minimum,
-        maximum=maximum,
-        maximum_length=_first(item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)),
         categories=categories,
-        unit=_first(item.name for item in metadata if isinstance(item, Unit)),
+        unit=_last(item.name for item in metadata if isinstance(item, Unit)),
         nullable=nullable,
         required=info.is_required(),
-        description=info.description,
+        default=None if info.is_required() else info.get_default(call_default_factory=True),
+        description=info.description or _last(item.description for item in metadata if isinstance(item, FieldInfo)),
+        **_constraints(metadata),
     )
 
 
 def _unwrap(annotation: Any, metadata: Iterable[Any]) -> tuple[Any, list[Any], bool]:
-    """Takes `Annotated[...]` and `... | None` off, however they are nested."""
+    """Takes `Annotated[...]` and `... | None` off, however they are nested. What stands further out comes later in
+    the metadata, because of two equal constraints pydantic applies the last.
+    """
     collected, nullable = list(metadata), False
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *extra = get_args(annotation)
-            collected += [part for item in extra for part in _metadata_of(item)]
+            collected = [*(part for item in extra for part in _metadata_of(item)), *collected]
         elif get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
             others = [argument for argument in get_args(annotation) if argument is not type(None)]
             annotation, nullable = Union[tuple(others)], True  # noqa: UP007 - built from a list
@@ -207,16 +278,15 @@ def _unwrap(annotation: Any, metadata: Iterable[Any]) -> tuple[Any, list[Any], b
 
 
 def _metadata_of(item: Any) -> Iterator[Any]:
+    yield item
     if isinstance(item, FieldInfo):
         yield from item.metadata
-    else:
-        yield item
 
 
 def _type_of(
     name: str, annotation: Any, metadata: list[Any]
 ) -> tuple[Kind, DType | None, tuple[int, ...], tuple[str, ...]]:
-    tensor = _first(item for item in metadata if isinstance(item, Tensor))
+    tensor = _tensor_of(metadata)
     if tensor is not None:
         kind = Kind.IMAGE if isinstance(tensor, Image) else Kind.TENSOR
         return kind, tensor.dtype, tensor.shape, ()
@@ -228,25 +298,30 @@ def _type_of(
     raise UnsupportedAnnotation(field=name, found=getattr(annotation, "__name__", str(annotation)))
 
 
-def _range(metadata: list[Any]) -> tuple[float | None, float | None]:
-    tensor = _first(item for item in metadata if isinstance(item, Tensor))
-    if tensor is not None:
-        return tensor.minimum, tensor.maximum
-    lows = [getattr(item, bound) for item in metadata for bound in ("ge", "gt") if hasattr(item, bound)]
-    highs = [getattr(item, bound) for item in metadata for bound in ("le", "lt") if hasattr(item, bound)]
-    return _first(lows), _first(highs)
+def _constraints(metadata: list[Any]) -> dict[str, Any]:
+    """By attribute and not by class: single constraints and groups (Interval, StringConstraints) read alike."""
+    stated = {name: _last(getattr(item, key, None) for item in metadata) for name, key in _CONSTRAINTS.items()}
+    pattern = stated["pattern"]
+    tensor = _tensor_of(metadata)
+    bounds = {} if tensor is None else {"minimum": tensor.minimum, "maximum": tensor.maximum}
+    return {**stated, "pattern": pattern.pattern if isinstance(pattern, re.Pattern) else pattern, **bounds}
 
 
-def _first(values: Iterable[Any]) -> Any:
-    return next((value for value in values if value is not None and value is not PydanticUndefined), None)
+def _tensor_of(metadata: Iterable[Any]) -> Tensor | None:
+    tensor: Tensor | None = _last(item for item in metadata if isinstance(item, Tensor))
+    return tensor
+
+
+def _last(values: Iterable[Any]) -> Any:
+    return next((value for value in reversed(list(values)) if value is not None), None)
 
 
 def _number_schema(dtype: DType, *, minimum: float | None, maximum: float | None) -> CoreSchema:
     if dtype == "bool":
         return core_schema.bool_schema(strict=True)
+    lowest, highest = RANGES[dtype]
+    low = lowest if minimum is None else max(lowest, minimum)
+    high = highest if maximum is None else min(highest, maximum)
     if dtype == "float32":
-        return core_schema.float_schema(ge=minimum, le=maximum, allow_inf_nan=False, strict=True)
-    lowest, highest = _INTEGER_RANGES[dtype]
-    low = lowest if minimum is None else max(lowest, math.ceil(minimum))
-    high = highest if maximum is None else min(highest, math.floor(maximum))
-    return core_schema.int_schema(ge=low, le=high, strict=True)
+        return core_schema.float_schema(ge=low, le=high, allow_inf_nan=False, strict=True)
+    return core_schema.int_schema(ge=math.ceil(low), le=math.floor(high), strict=True)

@@ -14,9 +14,10 @@ from types import ModuleType
 from typing import Any
 
 from model_packages.errors import PackageError, PackageProblem
-from model_packages.fields import FieldSpec, Payload, UnsupportedAnnotation, describe
+from model_packages.fields import FieldSpec, Kind, Payload, UnsupportedAnnotation, describe
 
 SCHEMA_CLASSES = ("Request", "Response", "Label")
+BOUNDS = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multiple_of")
 RESERVED_FIELD = "instances"
 """A body with this key holds many requests, so no request may have a field of this name."""
 
@@ -47,7 +48,10 @@ class Interface:
 
     @cached_property
     def schema_hash(self) -> str:
-        """Twelve hex digits that change when the format of a request, response or label does, and only then."""
+        """Twelve hex digits that change when the format of a request, response or label does, and only then.
+
+        Validators in Python that a schema adds to its fields are not part of it: nothing could compare them.
+        """
         described = {
             "request": [_format_of(field) for field in self.request_fields],
             "response": [_format_of(field) for field in self.response_fields],
@@ -86,11 +90,16 @@ def load_interface(package: str) -> Interface:
 
 
 def _format_of(field: FieldSpec) -> dict[str, Any]:
-    """A field without its description, and with bounds that are the same whether written 0 or 0.0."""
-    bounds = {key: float(bound) for key in ("minimum", "maximum") if (bound := getattr(field, key)) is not None}
-    described = {**field.as_json(), **bounds}
+    """A field without its description, and with numbers that are the same whether written 0 or 0.0."""
+    described = field.as_json()
     described.pop("description", None)
-    return described
+    numbers = BOUNDS if field.kind is not Kind.NUMERIC else (*BOUNDS, "default")
+    return described | {key: _as_float(described[key]) for key in numbers if key in described}
+
+
+def _as_float(number: float) -> float:
+    """`number` as a float where a float can hold it: integers above 2**53 would become one another."""
+    return float(number) if float(number) == number else number
 
 
 def _import_schema(package: str) -> ModuleType:

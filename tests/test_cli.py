@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 import cli
 
-COMMANDS = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback)
+COMMANDS = sorted(
+    command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback
+)
 
 
 def run_flyball(*arguments: str) -> subprocess.CompletedProcess[str]:

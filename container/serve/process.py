@@ -29,6 +29,7 @@ from container.serve.application import Application
 from container.serve.metrics import ServerMetrics
 from container.serve.rsgi import RsgiApplication
 from container.settings import Settings
+from container.version import check_origin
 from container.warm_up import warm_up
 from model_packages.errors import OperatorError
 from model_packages.interface import load_interface
@@ -78,6 +79,7 @@ def leave(code: int) -> NoReturn:
 def load(settings: Settings) -> Predictor:
     """The model, after a prediction that worked."""
     started = time.perf_counter()
+    check_origin(settings.model_dir, load_interface(settings.package))
     predictor = load_predictor(settings.package, settings.model_dir)
     warm_up(predictor)
     seconds = round(time.perf_counter() - started, 3)

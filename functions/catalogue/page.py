@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -38,6 +38,17 @@ _CREDENTIALS = {
     '--header "x-amz-security-token: $AWS_SESSION_TOKEN"',
     "api_key": '--header "x-api-key: $API_KEY"',
     "cognito": '--header "Authorization: Bearer $ID_TOKEN"',
+}
+
+_LIMITS: Mapping[str, str] = {
+    "minimum": "{} or more",
+    "exclusive_minimum": "more than {}",
+    "maximum": "{} or less",
+    "exclusive_maximum": "less than {}",
+    "multiple_of": "a multiple of {}",
+    "minimum_length": "{} characters or more",
+    "maximum_length": "{} characters or fewer",
+    "pattern": "a match of {}",
 }
 
 
@@ -80,7 +91,7 @@ def _fields_section(title: str, fields: Sequence[FieldSpec]) -> str:
 
 
 def _cells(spec: FieldSpec) -> tuple[str, ...]:
-    return spec.name, _type(spec), spec.unit or "", _range(spec), _presence(spec), spec.description or ""
+    return spec.name, _type(spec), spec.unit or "", _allowed(spec), _presence(spec), spec.description or ""
 
 
 def _examples_section(examples: Sequence[dict[str, Any]]) -> str:
@@ -132,17 +143,21 @@ def _type(spec: FieldSpec) -> str:
     return names[spec.kind]
 
 
-def _range(spec: FieldSpec) -> str:
-    if spec.categories:
-        return ", ".join(spec.categories)
-    if spec.maximum_length is not None:
-        return f"{spec.maximum_length} characters or fewer"
-    if spec.minimum is not None and spec.maximum is not None:
-        return f"{spec.minimum:g} to {spec.maximum:g}"
-    if spec.minimum is not None:
-        return f"{spec.minimum:g} or more"
-    return f"{spec.maximum:g} or less" if spec.maximum is not None else "any"
+def _allowed(spec: FieldSpec) -> str:
+    return ", ".join(spec.categories or _limits(spec)) or "any"
+
+
+def _limits(spec: FieldSpec) -> Iterator[str]:
+    stated = {name: limit for name in _LIMITS if (limit := getattr(spec, name)) is not None}
+    if {"minimum", "maximum"} <= stated.keys():
+        yield f"{_shown(stated.pop('minimum'))} to {_shown(stated.pop('maximum'))}"
+    yield from (_LIMITS[name].format(_shown(limit)) for name, limit in stated.items())
+
+
+def _shown(limit: float | str) -> str:
+    return f"{limit:.15g}" if isinstance(limit, float) else str(limit)
 
 
 def _presence(spec: FieldSpec) -> str:
-    return ("yes" if spec.required else "no") + (", may be null" if spec.nullable else "")
+    default = "" if spec.default is None else f" ({json.dumps(spec.default, ensure_ascii=False)} if left out)"
+    return ("yes" if spec.required else f"no{default}") + (", may be null" if spec.nullable else "")

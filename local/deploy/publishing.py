@@ -54,7 +54,7 @@ def zipped(path: Path) -> bytes:
     files = [path] if path.is_file() else _files(path)
     root = path.parent if path.is_file() else path
     buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for file in files:
             entry = zipfile.ZipInfo(file.relative_to(root).as_posix(), _EPOCH)
             entry.external_attr = (file.stat().st_mode & 0o7777 | 0o100000) << 16

@@ -8,7 +8,6 @@ import pytest
 
 from cdk.alarms import ROLLBACK_ALARMS
 from cdk.instances import has_gpu, has_local_disks
-from model_packages.errors import OperatorError
 from tests.cdk.synth import Assembly, Workshop, walk
 
 NO_SCALING = {"minimum_instances": 2, "maximum_instances": 2}
@@ -168,22 +167,6 @@ def test_the_rollout_is_a_blue_green_update_in_the_packages_steps(
 
     assert policy["TrafficRoutingConfiguration"] == traffic
     assert policy["MaximumExecutionTimeoutInSeconds"] == seconds
-
-
-@pytest.mark.parametrize(
-    ("rollout", "message"),
-    [
-        ({"strategy": "linear", "step_percent": 5}, r"flowers/package\.toml: rollout\.step_percent is 5; allowed"),
-        ({"strategy": "linear", "step_percent": 10, "bake_minutes": 60}, r"waits for 660 minutes in all; allowed: 420"),
-    ],
-)
-def test_a_rollout_that_sagemaker_would_refuse_stops_the_synth(
-    workshop: Workshop, rollout: dict[str, Any], message: str
-) -> None:
-    package = workshop.package(rollout=rollout)
-
-    with pytest.raises(OperatorError, match=message):
-        workshop.synthesize([package])
 
 
 def test_an_endpoint_keeps_its_number_of_instances_while_it_scales(assembly: Assembly) -> None:

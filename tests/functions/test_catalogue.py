@@ -119,6 +119,8 @@ def test_the_openapi_document_holds_the_schemas_that_requests_are_checked_with()
     assert not accepts({"instances": [REQUEST] * 5})
     assert not accepts({**REQUEST, "petals": 201})
     assert not accepts({**REQUEST, "spectrum": [0.5]})
+    assert not accepts({**REQUEST, "height": 500.0})
+    assert not accepts({**REQUEST, "collection": "abc"})
     assert describes({"prediction": RESPONSE, "model": model, "inference_id": INFERENCE_ID})
     assert not describes({"prediction": {}, "model": model, "inference_id": INFERENCE_ID})
 
@@ -169,6 +171,10 @@ def test_a_model_s_page_shows_every_field_with_unit_range_and_categories() -> No
 
     for shown in ("petal_length", "cm", "0 to 30", "white, yellow, blue", "20 characters or fewer", "no, may be null"):
         assert shown in page.text
+    for limit in ("more than 0, less than 500, a multiple of 0.5", "2 characters or more, a match of ^[A-Z]+$"):
+        assert limit in page.text
+    for default in ("no (20.0 if left out)", 'no ("NONE" if left out)', "after drying"):
+        assert default in page.text
     for kind in ("true or false", "nested arrays, 4 of float32", "image 2 × 2: nested arrays, or a PNG in base64"):
         assert kind in page.text
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model_packages.contract import PACKAGE_NAME_PATTERN, PackageConfig, json_schema
+from model_packages.contract import PACKAGE_NAME_PATTERN, PackageConfig, Rollout, json_schema
 
 PACKAGES = Path("model_packages")
 MINIMAL: dict[str, Any] = {
@@ -79,7 +81,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("rollout", "step_percent", 51, "less than or equal to 50"),
         ("rollout", "step_percent", 4, "greater than or equal to 5"),
         ("rollout", "bake_minutes", 61, "less than or equal to 60"),
-        ("rollout", "bake_minutes", 0, "allowed with strategy 'canary': 1 to 60"),
+        ("rollout", "bake_minutes", 0, "allowed with strategy 'canary' in steps of 50 %: 1 to 60"),
         ("rollout", "maximum_p99_latency_ms", 0.0, "greater than 0"),
         ("rollout", "maximum_error_percent", 101.0, "less than or equal to 100"),
     ],
@@ -114,6 +116,58 @@ def test_all_at_once_may_do_without_a_bake() -> None:
     content = MINIMAL | {"rollout": {"strategy": "all_at_once", "bake_minutes": 0}}
 
     assert PackageConfig.model_validate(content).rollout.bake_minutes == 0
+
+
+@pytest.mark.parametrize(
+    ("rollout", "key", "complaint"),
+    [
+        ({"strategy": "linear", "step_percent": 9}, "step_percent", "9; allowed with strategy 'linear': 10 to 50"),
+        (
+            {"strategy": "linear", "step_percent": 10, "bake_minutes": 39},
+            "bake_minutes",
+            "39; allowed with strategy 'linear' in steps of 10 %: 1 to 38 (SageMaker ends a rollout after 480 minutes)",
+        ),
+    ],
+)
+def test_a_rollout_that_sagemaker_would_refuse_is_refused_where_it_is_declared(
+    rollout: dict[str, Any], key: str, complaint: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PackageConfig.model_validate(MINIMAL | {"rollout": rollout})
+
+    [error] = caught.value.errors()
+    assert error["loc"] == ("rollout", key)
+    assert error["msg"] == f"Value error, {complaint}"
+
+
+@given(
+    strategy=st.sampled_from(["canary", "linear", "all_at_once"]),
+    step_percent=st.integers(5, 50),
+    bake_minutes=st.integers(0, 60) | st.none(),
+)
+def test_what_is_accepted_ends_in_sagemakers_time(strategy: str, step_percent: int, bake_minutes: int | None) -> None:
+    declared = {"strategy": strategy, "step_percent": step_percent, "bake_minutes": bake_minutes}
+    try:
+        rollout = Rollout.model_validate({key: value for key, value in declared.items() if value is not None})
+    except ValidationError:
+        assert strategy == "linear" or bake_minutes == 0
+        return
+
+    assert rollout.longest_minutes <= 480
+    assert strategy == "all_at_once" or rollout.bake_minutes > 0
+
+
+@pytest.mark.parametrize(
+    ("rollout", "minutes"),
+    [
+        ({"strategy": "all_at_once", "bake_minutes": 7}, 14),
+        ({"strategy": "canary", "step_percent": 5, "bake_minutes": 7}, 21),
+        ({"strategy": "linear", "step_percent": 50, "bake_minutes": 7}, 21),
+        ({"strategy": "linear", "step_percent": 30, "bake_minutes": 7}, 35),
+    ],
+)
+def test_a_rollout_bakes_after_each_step_and_once_more(rollout: dict[str, Any], minutes: int) -> None:
+    assert Rollout.model_validate(rollout).waiting_minutes == minutes
 
 
 @pytest.mark.parametrize("data", ["data", "data/2026", "s3://bucket", "s3://bucket/prefix/"])

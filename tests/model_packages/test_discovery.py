@@ -73,6 +73,7 @@ def test_the_packages_of_this_checkout_keep_the_contract() -> None:
 def test_every_problem_of_every_package_is_in_one_error(tmp_path: Path) -> None:
     make_package(tmp_path, "ant", package=CONFIG + "[endpoint]\nmaximum_rows = 0\ngpus = 1\n", train=None)
     make_package(tmp_path, "bee", inference="x = 1\n", examples="{}")
+    make_package(tmp_path, "cow", package=CONFIG + '[rollout]\nstrategy = "linear"\nstep_percent = 5\n')
 
     assert problems_of(tmp_path) == [
         "ant/package.toml: endpoint.maximum_rows: found 0; allowed: greater than or equal to 1",
@@ -80,6 +81,7 @@ def test_every_problem_of_every_package_is_in_one_error(tmp_path: Path) -> None:
         "ant/train.py: found no file; allowed: a file",
         "bee/inference.py: model_fn: found nothing; allowed: a definition of model_fn",
         'bee/examples.json: found dict; allowed: a list of {"request": ..., "response": ...}',
+        "cow/package.toml: rollout.step_percent: found 5; allowed: with strategy 'linear': 10 to 50",
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import annotated_types
 import pytest
 from pydantic import Field, create_model
 
@@ -67,6 +68,7 @@ def test_a_shipped_schema_has_the_hash_it_was_shipped_with(name: str, schema_has
         interface(Annotated[float, Field(ge=0.0, le=10.0), Unit("mm")]),
         interface(Annotated[float, Field(ge=0, le=10), Unit("mm")]),
         interface(Annotated[float, Unit("mm"), Field(ge=0.0), Field(le=10.0)]),
+        interface(Annotated[float, annotated_types.Interval(ge=0, le=10), Unit("mm")]),
     ],
 )
 def test_what_a_caller_cannot_notice_keeps_the_hash(same: Interface) -> None:
@@ -83,6 +85,9 @@ def test_what_a_caller_cannot_notice_keeps_the_hash(same: Interface) -> None:
         interface(Annotated[int, Field(ge=0, le=10), Unit("mm")]),
         interface(Size | None),
         interface(Size, 1.0),
+        interface(Annotated[float, Field(gt=0.0, le=10.0), Unit("mm")]),
+        interface(Annotated[float, Field(ge=0.0, lt=10.0), Unit("mm")]),
+        interface(Annotated[float, Field(ge=0.0, le=10.0, multiple_of=0.5), Unit("mm")]),
         interface(Size, answer=int),
         interface(Size, label=int),
     ],
@@ -91,13 +96,34 @@ def test_what_a_caller_can_notice_changes_the_hash(other: Interface) -> None:
     assert other.schema_hash != REFERENCE.schema_hash
 
 
-def test_categories_shapes_dtypes_and_lengths_each_count() -> None:
+def test_the_value_of_a_default_counts() -> None:
+    hashes = {interface(Size | None, default).schema_hash for default in (..., None, 0.0, 1.0, 1.5)}
+
+    assert len(hashes) == 5
+    assert interface(str | None, "").schema_hash != interface(str | None, None).schema_hash
+    assert interface(bool, default=False).schema_hash != interface(bool, default=True).schema_hash
+
+
+def test_a_default_counts_as_the_number_it_is() -> None:
+    assert interface(Size, 1).schema_hash == interface(Size, 1.0).schema_hash
+
+
+def test_large_integers_that_a_float_would_round_count() -> None:
+    one, other = (interface(Annotated[int, Field(le=bound)]).schema_hash for bound in (2**53, 2**53 + 1))
+
+    assert one != other
+
+
+def test_categories_shapes_dtypes_lengths_and_patterns_each_count() -> None:
     variants = [
         Literal["red", "green"],
         Literal["green", "red"],
         Literal["red", "green", "blue"],
         str,
         Annotated[str, Field(max_length=9)],
+        Annotated[str, Field(min_length=9)],
+        Annotated[str, Field(pattern="^a")],
+        Annotated[str, Field(pattern="^b")],
         Annotated[list[float], Tensor(shape=(2,))],
         Annotated[list[float], Tensor(shape=(3,))],
         Annotated[list[int], Tensor(shape=(2,), dtype="int64")],

@@ -26,6 +26,9 @@ def patches(old: Properties, new: Properties, paths: Mapping[str, str]) -> list[
     return [replaced(path, new.get(key, "")) for key, path in paths.items() if old.get(key) != new.get(key)]
 
 
+_REFUSED_LATER = "stored; an API that has it is refused when it is deployed"
+
+
 class RestApi(AwsResource):
     """An API, empty at first."""
 
@@ -33,10 +36,10 @@ class RestApi(AwsResource):
     service = "apigateway"
     implemented = words("Name Description ApiKeySourceType BinaryMediaTypes")
     simulated: ClassVar[Mapping[str, str]] = {
-        "EndpointConfiguration": "stored and reported; the API is served at one local address",
-        "DisableExecuteApiEndpoint": "stored and reported; the API is served at one local address",
-        "MinimumCompressionSize": "stored and reported; answers are not compressed",
-        "Policy": "stored and reported; a resource policy is not judged",
+        "EndpointConfiguration": "stored and reported; the API is served at one local address; PRIVATE is refused",
+        "DisableExecuteApiEndpoint": _REFUSED_LATER,
+        "MinimumCompressionSize": _REFUSED_LATER,
+        "Policy": _REFUSED_LATER,
         "Tags": "stored and reported as they were at creation; a later change is kept in the stack's state only",
     }
     attributes = words("RestApiId RootResourceId")
@@ -126,9 +129,9 @@ class Method(AwsResource):
         Integration.IntegrationResponses
     """) | {f"Integration.{name}" for name in _INTEGRATION - {"Credentials", "CacheNamespace", "CacheKeyParameters"}}
     simulated: ClassVar[Mapping[str, str]] = {
-        "Integration.Credentials": "stored and reported; a function is invoked whatever the role permits",
+        "Integration.Credentials": _REFUSED_LATER,
         "Integration.CacheNamespace": "stored and reported; nothing is cached",
-        "Integration.CacheKeyParameters": "stored and reported; nothing is cached",
+        "Integration.CacheKeyParameters": _REFUSED_LATER,
     }
 
     def create(self, properties: Properties) -> Resource:
@@ -253,13 +256,14 @@ class Authorizer(AwsResource):
 
     resource_type = "AWS::ApiGateway::Authorizer"
     service = "apigateway"
-    implemented = words("""
-        RestApiId Name Type ProviderARNs AuthType AuthorizerUri IdentitySource IdentityValidationExpression
-        AuthorizerResultTtlInSeconds
-    """)
-    simulated: ClassVar[Mapping[str, str]] = {
-        "AuthorizerCredentials": "stored and reported; a function is invoked whatever the role permits",
-    }
+    implemented = words("RestApiId Name")
+    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        words("""
+            Type ProviderARNs AuthType AuthorizerUri AuthorizerCredentials IdentitySource IdentityValidationExpression
+            AuthorizerResultTtlInSeconds
+        """),
+        "stored and reported; an API with a method that uses an authorizer is refused when it is deployed",
+    )
     attributes = words("AuthorizerId")
 
     def create(self, properties: Properties) -> Resource:
@@ -313,9 +317,9 @@ class Stage(AwsResource):
     """)
     simulated: ClassVar[Mapping[str, str]] = {
         "TracingEnabled": "stored and reported; nothing is sent to X-Ray",
-        "MethodSettings.LoggingLevel": "stored and reported; execution logs are not written",
-        "MethodSettings.DataTraceEnabled": "stored and reported; execution logs are not written",
-        "MethodSettings.MetricsEnabled": "stored and reported; metrics are written whatever it says",
+        "MethodSettings.LoggingLevel": "stored and reported; the execution log has errors alone, whatever it says",
+        "MethodSettings.DataTraceEnabled": "stored and reported; no payload is logged",
+        "MethodSettings.MetricsEnabled": "stored and reported; no metrics are written",
     }
 
     def create(self, properties: Properties) -> Resource:

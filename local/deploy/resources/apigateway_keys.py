@@ -51,8 +51,11 @@ class UsagePlan(AwsResource):
     service = "apigateway"
     implemented = words("""
         UsagePlanName Description Quota.Limit Quota.Period Quota.Offset Throttle.BurstLimit Throttle.RateLimit
-        ApiStages.ApiId ApiStages.Stage ApiStages.Throttle Tags
+        ApiStages.ApiId ApiStages.Stage Tags
     """)
+    simulated: ClassVar[Mapping[str, str]] = {
+        "ApiStages.Throttle": "stored; a plan that throttles one method is refused when it is read"
+    }
     attributes = words("Id")
 
     def create(self, properties: Properties) -> Resource:

@@ -16,12 +16,21 @@ class Alarm(AwsResource):
     resource_type = "AWS::CloudWatch::Alarm"
     service = "cloudwatch"
     operation = "put_metric_alarm"
-    implemented = words("""
-        AlarmName AlarmDescription ActionsEnabled AlarmActions OKActions InsufficientDataActions
-        ComparisonOperator DatapointsToAlarm Dimensions EvaluationPeriods EvaluateLowSampleCountPercentile
-        ExtendedStatistic MetricName Metrics Namespace Period Statistic Threshold ThresholdMetricId
-        TreatMissingData Unit Tags
-    """)
+    implemented = words("AlarmName AlarmDescription Tags")
+    simulated: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            words("ActionsEnabled AlarmActions OKActions InsufficientDataActions"),
+            "stored and reported; no action is taken",
+        ),
+        **dict.fromkeys(
+            words("""
+                ComparisonOperator DatapointsToAlarm Dimensions EvaluationPeriods EvaluateLowSampleCountPercentile
+                ExtendedStatistic MetricName Metrics Namespace Period Statistic Threshold ThresholdMetricId
+                TreatMissingData Unit
+            """),
+            "stored and reported; an alarm is never evaluated: it changes state by SetAlarmState only",
+        ),
+    }
     attributes = words("Arn")
 
     def create(self, properties: Properties) -> Resource:

@@ -16,9 +16,11 @@ class Rule(AwsResource):
     resource_type = "AWS::Events::Rule"
     service = "events"
     operation = "put_targets"
-    implemented = words("Name Description EventPattern EventBusName ScheduleExpression State Targets Tags")
+    implemented = words("Name Description EventPattern EventBusName State Targets Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "RoleArn": "stored and reported; targets are reached whatever the role permits"
+        "ScheduleExpression": "stored and reported; a schedule does not fire",
+        "Targets.Arn": "log groups, queues and buses are reached; functions and state machines are not yet",
+        "RoleArn": "stored and reported; targets are reached whatever the role permits",
     }
     attributes = words("Arn RuleName")
 

@@ -42,14 +42,17 @@ class Function(AwsResource):
     service = "lambda"
     operation = "create_function"
     implemented = words("""
-        FunctionName Description Handler Runtime Timeout Environment Layers Role PackageType Tags
+        FunctionName Description Handler Timeout Environment PackageType Tags
         Code.S3Bucket Code.S3Key Code.S3ObjectVersion Code.ZipFile
     """)
     simulated: ClassVar[Mapping[str, str]] = {
+        "Runtime": "stored and reported; the function runs on this machine's Python",
+        "Role": "stored and reported; what a role leaves out is not refused",
+        "Layers": "stored and reported; a function that has layers is not run",
         "MemorySize": "stored and reported; the function's process is not limited",
         "EphemeralStorage": "stored and reported; /tmp is this machine's",
         "Architectures": "stored and reported; the function runs on this machine's architecture",
-        "ReservedConcurrentExecutions": "stored and reported; concurrency is bounded by this machine",
+        "ReservedConcurrentExecutions": "followed up to 10 processes a function, which is the limit here",
         "TracingConfig": "stored and reported; nothing is sent to X-Ray",
         "LoggingConfig": "passed to the Lambda service; a level or format is up to the function's own logger",
         "DeadLetterConfig": "passed to the Lambda service; failed asynchronous events are not sent there",
@@ -132,10 +135,13 @@ class Permission(AwsResource):
     resource_type = "AWS::Lambda::Permission"
     service = "lambda"
     implemented = words("FunctionName Action")
-    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("Principal", "SourceArn", "SourceAccount", "EventSourceToken", "PrincipalOrgID"),
-        "stored and reported; who invokes a function is not judged",
-    )
+    simulated: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("Principal", "SourceArn", "SourceAccount"),
+            "judged where the local API Gateway invokes the function; nobody else is refused",
+        ),
+        **dict.fromkeys(("EventSourceToken", "PrincipalOrgID"), "stored and reported; not judged"),
+    }
     attributes = words("Id")
 
     def create(self, properties: Properties) -> Resource:
@@ -211,7 +217,8 @@ class LayerVersion(AwsResource):
     resource_type = "AWS::Lambda::LayerVersion"
     service = "lambda"
     operation = "publish_layer_version"
-    implemented = words("LayerName Description Content CompatibleRuntimes CompatibleArchitectures LicenseInfo")
+    implemented = words("LayerName Description CompatibleRuntimes CompatibleArchitectures LicenseInfo")
+    simulated: ClassVar[Mapping[str, str]] = {"Content": "stored; a function that has layers is not run"}
     attributes = words("LayerVersionArn")
 
     def create(self, properties: Properties) -> Resource:

@@ -65,7 +65,10 @@ class MetricFilter(AwsResource):
     resource_type = "AWS::Logs::MetricFilter"
     service = "logs"
     operation = "put_metric_filter"
-    implemented = words("FilterName LogGroupName FilterPattern MetricTransformations")
+    implemented = words("FilterName LogGroupName")
+    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("FilterPattern", "MetricTransformations"), "stored and reported; no metric is made of log lines"
+    )
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("FilterName") or self.identity.name(limit=512)

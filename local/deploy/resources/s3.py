@@ -148,6 +148,7 @@ class BucketPolicy(AwsResource):
     service = "s3"
     implemented = words("Bucket PolicyDocument")
     simulated: ClassVar[Mapping[str, str]] = {
+        "PolicyDocument.Statement.Effect": "a Deny without a condition is enforced; an Allow is not needed",
         "PolicyDocument.Statement.Condition": (
             "conditions are not judged: a Deny with a condition (such as aws:SecureTransport) is kept in the stack's "
             "state only, because it would otherwise refuse every request"

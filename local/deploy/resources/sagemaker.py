@@ -25,8 +25,9 @@ class Model(AwsResource):
     resource_type = "AWS::SageMaker::Model"
     service = "sagemaker"
     operation = "create_model"
-    implemented = words("ModelName PrimaryContainer ExecutionRoleArn Tags")
+    implemented = words("ModelName PrimaryContainer Tags")
     simulated: ClassVar[Mapping[str, str]] = {
+        "ExecutionRoleArn": "stored and reported; the model server runs with this machine's rights",
         "EnableNetworkIsolation": "stored and reported; the model server's network is this machine's",
         "VpcConfig": "stored and reported; there is no VPC here",
     }
@@ -51,22 +52,21 @@ class EndpointConfig(AwsResource):
     resource_type = "AWS::SageMaker::EndpointConfig"
     service = "sagemaker"
     operation = "create_endpoint_config"
-    implemented = words("EndpointConfigName ProductionVariants ShadowProductionVariants DataCaptureConfig Tags")
+    implemented = words("EndpointConfigName ProductionVariants Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "KmsKeyId": "stored and reported; volumes are this machine's",
-        "DataCaptureConfig.KmsKeyId": "stored and reported; captures are not encrypted",
+        "DataCaptureConfig": "stored and reported; nothing is captured",
         "ExecutionRoleArn": "stored and reported; model servers run with this machine's rights",
         "EnableNetworkIsolation": "stored and reported; the model servers' network is this machine's",
         "VpcConfig": "stored and reported; there is no VPC here",
-        "MetricsConfig": "passed to the SageMaker service; the local endpoint publishes what it always does",
+        "MetricsConfig": "stored; the local endpoint publishes no metrics",
+        "ProductionVariants.InitialInstanceCount": "stored and reported; a variant has one process",
         "ProductionVariants.InstanceType": "stored and reported; a variant runs on this machine",
         "ProductionVariants.InferenceAmiVersion": "stored and reported; a variant runs on this machine's drivers",
         "ProductionVariants.VolumeSizeInGB": "stored and reported; the disk is this machine's",
         "ProductionVariants.RoutingConfig": "stored and reported; a variant has one process",
         "ProductionVariants.ManagedInstanceScaling": "stored and reported; a variant has one process",
-        "ShadowProductionVariants.InstanceType": "stored and reported; a variant runs on this machine",
-        "ShadowProductionVariants.InferenceAmiVersion": "stored and reported; a variant runs on this machine's drivers",
-        "ShadowProductionVariants.VolumeSizeInGB": "stored and reported; the disk is this machine's",
+        "ProductionVariants.ModelDataDownloadTimeoutInSeconds": "stored and reported; a download has no limit",
     }
     attributes = words("EndpointConfigArn EndpointConfigName")
 
@@ -92,10 +92,12 @@ class Endpoint(AwsResource):
     resource_type = "AWS::SageMaker::Endpoint"
     service = "sagemaker"
     operation = "update_endpoint"
-    implemented = words("EndpointName EndpointConfigName DeploymentConfig RetainAllVariantProperties Tags")
+    implemented = words("EndpointName EndpointConfigName Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "ExcludeRetainedVariantProperties": "passed to the SageMaker service",
-        "RetainDeploymentConfig": "passed to the SageMaker service",
+        "DeploymentConfig": "stored and reported; an update moves all traffic at once, and no alarm takes it back",
+        "RetainAllVariantProperties": "accepted; nothing scales here, so there is nothing to retain",
+        "ExcludeRetainedVariantProperties": "accepted; nothing scales here, so there is nothing to retain",
+        "RetainDeploymentConfig": "decides which DeploymentConfig is reported, and no more",
     }
     attributes = words("EndpointArn EndpointName")
 

@@ -126,8 +126,9 @@ class Subscription(AwsResource):
 
     resource_type = "AWS::SNS::Subscription"
     service = "sns"
-    implemented = words("TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope")
+    implemented = words("TopicArn Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope")
     simulated: ClassVar[Mapping[str, str]] = {
+        "Protocol": "queues, functions and loopback addresses are reached; e-mail and SMS are not sent",
         "RedrivePolicy": "stored and reported; nothing is redriven",
         "DeliveryPolicy": "stored and reported; deliveries are tried once",
     }

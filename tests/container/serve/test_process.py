@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from model_packages.interface import load_interface
+
 pytestmark = pytest.mark.slow
 
 DEADLINE_SECONDS = 60.0
@@ -105,6 +107,8 @@ def gated(build_context: LayOut) -> Path:
     model_dir = context / "ml" / "model"
     model_dir.mkdir(parents=True)
     (model_dir / "factor.txt").write_text("2.0")
+    manifest = {"package": "gated", "schema_hash": load_interface("gated").schema_hash}
+    (model_dir / "flyball.json").write_text(json.dumps(manifest))
     os.mkfifo(context / "gate")
     return context
 
@@ -125,6 +129,17 @@ def test_it_serves_until_sigterm_and_then_exits_with_0(build_context: LayOut) ->
     assert answers == [(200, {"predictions": [{"y": 2.0}]}), (200, {"predictions": [{"y": 4.0}]})]
     assert code == 0
     assert [json.loads(line)["message"] for line in lines] == ["the model is loaded", "draining"]
+
+
+def test_a_version_of_another_schema_never_serves(build_context: LayOut) -> None:
+    context = gated(build_context)
+    (context / "ml" / "model" / "flyball.json").write_text('{"package": "gated", "schema_hash": "000000000000"}')
+
+    with serving(context, FLYBALL_PACKAGE="gated") as server:
+        code, lines = server.wait()
+
+    assert code == 1
+    assert "('gated', '000000000000')" in json.loads(lines[-1])["message"]
 
 
 def test_sigterm_answers_what_is_in_flight_and_closes_idle_connections(build_context: LayOut) -> None:

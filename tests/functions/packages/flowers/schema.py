@@ -17,6 +17,10 @@ class Request(Payload):
     note: Annotated[str, Field(max_length=20)] | None = None
     spectrum: Annotated[list[float], Tensor((4,), minimum=0.0, maximum=1.0)] | None = None
     photo: Annotated[list[list[float]] | str, Image((2, 2), dtype="uint8")] | None = None
+    height: Annotated[float, Field(gt=0.0, lt=500.0, multiple_of=0.5), Unit("cm")] = 20.0
+    collection: Annotated[str, Field(min_length=2, pattern="^[A-Z]+$")] = "NONE"
+    weight: Annotated[float, Field(description="after drying"), Unit("g")] | None = None
+    visitors: Annotated[int, Field(ge=0)] = 0
 
 
 class Response(Payload):

@@ -1,0 +1,180 @@
+"""A copy of the project in a folder of its own, and a local cloud that runs from it: what a newcomer has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+START_SECONDS = 240.0
+STOP_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Checkout:
+    """The copy. `packages` are the model packages that it keeps."""
+
+    root: Path
+    https_port: int = field(default_factory=free_port)
+    cloud_port: int = field(default_factory=free_port)
+
+    def flyball(self, *arguments: str, timeout_seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Runs one command to its end."""
+        return subprocess.run(
+            [sys.executable, str(self.root / "cli.py"), *arguments],
+            cwd=self.root,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+
+    def up(self) -> Serving:
+        """Starts `flyball up` and waits until it serves; an AssertionError shows what it printed if it ends before."""
+        serving = self.start_up()
+        serving.wait_for("Ctrl-C stops it", seconds=START_SECONDS)
+        return serving
+
+    def start_up(self) -> Serving:
+        """Starts `flyball up` and waits for nothing."""
+        ports = ["--https-port", str(self.https_port), "--cloud-port", str(self.cloud_port)]
+        process = subprocess.Popen(
+            [sys.executable, str(self.root / "cli.py"), "up", *ports],
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return Serving(process)
+
+    def processes(self) -> set[int]:
+        """Every process, anywhere on this machine, that was started from the copy."""
+        marker = str(self.root).encode()
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if marker in words and int(folder.name) != os.getpid():
+                found.add(int(folder.name))
+        return found
+
+
+class Serving:
+    """A `flyball up` that runs; everything it prints is kept."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, text: str, *, seconds: float) -> None:
+        """Until a line holds `text`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or any(text in line for line in self.lines), timeout=seconds)
+        assert any(text in line for line in self.lines), f"{text!r} was not printed:\n{self.output}"
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """What Ctrl-C does; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        code = self.process.wait(STOP_SECONDS)
+        self._reader.join(10)
+        return code
+
+    def curl_line(self, package: str) -> str:
+        """The line that was printed to be pasted."""
+        return next(line for line in self.lines if line.startswith("curl ") and f"/models/{package}/" in line)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        self.process.stdout.close()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
+    """Copies what git knows of the project, with only those of its model packages; nothing is trained or built."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        if (ROOT / name).is_file() and not _is_left_out(Path(name), packages):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    fetched = root / "build" / "functions"
+    fetched.mkdir(parents=True)
+    for folder in (ROOT / "build" / "functions").glob("dependencies-*"):
+        (fetched / folder.name).symlink_to(folder)
+    return Checkout(root)
+
+
+def copy_version(checkout: Checkout, package: str) -> None:
+    """Gives the copy the version of `package` that was trained here, to save the time."""
+    trained = ROOT / "build" / "models" / package
+    shutil.copytree(trained, checkout.root / "build" / "models" / package)
+
+
+def environment() -> dict[str, str]:
+    """Nothing of this machine's AWS settings, and bytecode kept."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+
+
+def http_answer(output: str) -> tuple[int, dict[str, str], Any]:
+    """Status, headers (names in lower case) and body of what `curl --include` printed; JSON is parsed."""
+    head, _, body = output.replace("\r\n", "\n").partition("\n\n")
+    first, *rest = head.splitlines()
+    status = re.match(r"HTTP/[\d.]+ (\d{3})", first)
+    assert status is not None, output
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    return int(status.group(1)), headers, json.loads(body) if "json" in headers.get("content-type", "") else body
+
+
+def _is_left_out(path: Path, packages: Sequence[str]) -> bool:
+    if path.parts[0] == "tests":
+        return True
+    is_in_package = path.parts[0] == "model_packages" and len(path.parts) > 2
+    return is_in_package and path.parts[1] not in {*packages, "_template"}

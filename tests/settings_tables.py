@@ -1,0 +1,126 @@
+"""The tables of settings in docs/, made from the classes that read package.toml and cdk.json.
+
+`python -m tests.settings_tables --write` writes them between their markers; the tests only compare.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from local.truth_table import is_current, markdown_table
+from model_packages.contract import json_schema
+from tests.cdk.synth import CONTEXT
+
+DOCS = Path(__file__).parents[1] / "docs"
+MODEL_PACKAGES, DEPLOYING = DOCS / "model-packages.md", DOCS / "deploying.md"
+
+Schema = Mapping[str, Any]
+Key = tuple[str, Schema, bool]
+"""A dotted key, the schema of its value, and whether it has to be there."""
+
+
+def tables_of(document: Path) -> dict[str, str]:
+    """The tables of one document by name."""
+    return {"package-toml": package_table()} if document == MODEL_PACKAGES else {"settings": platform_table()}
+
+
+def package_table() -> str:
+    """Every key of package.toml."""
+    rows = [
+        (f"`{key}`", allowed(value), "required" if required else shown(value.get("default")), meaning(value))
+        for key, value, required in keys(json_schema())
+    ]
+    return markdown_table(("Key", "Allowed", "Default", "Meaning"), rows)
+
+
+def platform_table() -> str:
+    """Every setting below `flyball` in cdk.json, and what it is set to in this checkout."""
+    from cdk.settings import PlatformSettings  # noqa: PLC0415 - tests.cdk.synth says first which Node jsii takes
+
+    rows = [
+        (f"`{key}`", allowed(value), shown(value.get("default")), _set_to(key), meaning(value))
+        for key, value, _ in keys(PlatformSettings.model_json_schema())
+    ]
+    return markdown_table(("Setting", "Allowed", "Default", "In cdk.json", "Meaning"), rows)
+
+
+def keys(schema: Schema) -> Iterator[Key]:
+    """Every key of a table and of the tables in it."""
+    yield from _keys(schema, definitions=schema.get("$defs", {}), prefix="")
+
+
+def _keys(schema: Schema, *, definitions: Mapping[str, Schema], prefix: str) -> Iterator[Key]:
+    for name, value in schema["properties"].items():
+        if "$ref" in value:
+            section = definitions[value["$ref"].rpartition("/")[2]]
+            yield from _keys(section, definitions=definitions, prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, name in schema.get("required", ())
+
+
+def allowed(value: Schema) -> str:
+    """What a key takes, in words."""
+    if "anyOf" in value:
+        return " or ".join(allowed(choice) for choice in value["anyOf"])
+    if "enum" in value:
+        return ", ".join(f"`{choice}`" for choice in value["enum"])
+    kind = value["type"]
+    if kind in ("integer", "number"):
+        return f"{kind}{_range(value)}"
+    if kind == "object":
+        return f"table of: {allowed(value['additionalProperties'])}"
+    if kind == "string":
+        return f"text{_form(value)}"
+    return {"boolean": "`true`, `false`", "null": "nothing"}[kind]
+
+
+def shown(default: object) -> str:
+    """A default as it would be written."""
+    return "nothing" if default is None else f"`{json.dumps(default)}`"
+
+
+def meaning(value: Schema) -> str:
+    """The docstring of the setting, on one line."""
+    return " ".join(value["description"].split())
+
+
+def _range(value: Schema) -> str:
+    low, high = value.get("minimum"), value.get("maximum")
+    if low is not None:
+        return f", {low:g} or more" if high is None else f", {low:,} to {high:,}"
+    above, below = value.get("exclusiveMinimum"), value.get("exclusiveMaximum")
+    if above is None:
+        return ""
+    ends = [f" and below {below:g}"] if below is not None else [f", to {high:g}"] if high is not None else []
+    return "".join([f", above {above:g}", *ends])
+
+
+def _form(value: Schema) -> str:
+    if "pattern" in value:
+        return f" like `{value['pattern']}`"
+    longest = value.get("maxLength")
+    return "" if longest is None else f", up to {longest} characters"
+
+
+def _set_to(key: str) -> str:
+    found: Any = CONTEXT["flyball"]
+    for name in key.split("."):
+        found = found.get(name, {})
+    return "-" if found == {} else shown(found)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 0 where both documents are current, or have become so."""
+    write = list(arguments) == ["--write"]
+    behind = [path for path in (MODEL_PACKAGES, DEPLOYING) if not is_current(path, tables_of(path), write=write)]
+    for path in behind:
+        print(f"docs/{path.name} is behind the code; `python -m tests.settings_tables --write` writes its table")
+    return 1 if behind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -41,6 +41,7 @@ class ModelStack(Stack):
 
     def _output(self, names: PackageNames, endpoint: Endpoint) -> None:
         outputs = {
+            "Package": names.package.name,
             "EndpointName": endpoint.name,
             "GatewayFunction": names.gateway_function,
             "ChampionParameter": names.champion_parameter,

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from local.client import aws_client
 from local.project import Project
-from local.running import require_running
+from local.running import RunningCloud, require_running
 from model_packages.discovery import discover, select
+from model_packages.errors import OperatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,35 @@ def events_of(project: Project, *, package: str, since_minutes: float) -> list[L
 
     Raises: OperatorError if there is no such package or no cloud runs.
     """
-    (selected,) = select(discover(project.packages), [package])
-    logs = aws_client("logs", endpoint_url=require_running(project).aws_endpoint_url)
-    groups = {
-        "gateway": f"/aws/lambda/flyball-{selected.aws_name}-gateway",
-        "endpoint": f"/aws/sagemaker/Endpoints/flyball-{selected.aws_name}",
-    }
+    select(discover(project.packages), [package])
+    running = require_running(project)
+    logs = aws_client("logs", endpoint_url=running.aws_endpoint_url)
     start_ms = int((time.time() - since_minutes * 60) * 1000)
     found = [
         (event["timestamp"], source, event["message"].rstrip("\n"))
-        for source, group in groups.items()
+        for source, group in _groups(running, package).items()
         for event in _events(logs, group=group, start_ms=start_ms)
     ]
     return [
         LogEvent(time=datetime.fromtimestamp(moment / 1000, UTC).isoformat(), source=source, message=message)
         for moment, source, message in sorted(found)
     ]
+
+
+def _groups(running: RunningCloud, package: str) -> dict[str, str]:
+    """The log groups of the package's parts.
+
+    Raises: OperatorError if it is not deployed.
+    """
+    endpoint, function = running.output(package, "EndpointName"), running.output(package, "GatewayFunction")
+    if endpoint is None or function is None:
+        raise OperatorError(f"{package} is not deployed; `flyball down`, then `flyball up` deploys it")
+    functions = aws_client("lambda", endpoint_url=running.aws_endpoint_url)
+    configuration = functions.get_function_configuration(FunctionName=function)
+    return {
+        "gateway": configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}"),
+        "endpoint": f"/aws/sagemaker/Endpoints/{endpoint}",
+    }
 
 
 def _events(logs: Any, *, group: str, start_ms: int) -> Iterator[dict[str, Any]]:

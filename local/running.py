@@ -38,6 +38,12 @@ class RunningCloud:
     """Where AWS clients find it: the value for AWS_ENDPOINT_URL."""
     certificate: str
     """The file with the certificate authority that clients have to trust."""
+    models: dict[str, dict[str, str]]
+    """What the stack of each package put out: EndpointName, GatewayFunction and so on, by package."""
+
+    def output(self, package: str, name: str) -> str | None:
+        """One output of a package's stack; None where the package is not deployed."""
+        return self.models.get(package, {}).get(name)
 
 
 class AlreadyRunning(OperatorError):

@@ -38,13 +38,13 @@ def report(project: Project) -> Report:
     """
     cloud = find_running(project)
     sagemaker = aws_client("sagemaker", endpoint_url=cloud.aws_endpoint_url) if cloud else None
-    packages = discover(project.packages)
     endpoints = _endpoints(sagemaker)
+    names = {
+        package.name: cloud and cloud.output(package.name, "EndpointName") for package in discover(project.packages)
+    }
     return Report(
         cloud=cloud,
-        packages=[
-            _package_status(package.name, endpoints.get(f"flyball-{package.aws_name}"), project) for package in packages
-        ],
+        packages=[_package_status(name, endpoints.get(endpoint or ""), project) for name, endpoint in names.items()],
     )
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from local.clock import SystemClock
 from local.cloud import LocalCloud, Ports, local_cloud
@@ -26,8 +27,6 @@ from model_packages.discovery import discover
 
 Say = Callable[[str], None]
 Announce = Callable[[RunningCloud], None]
-
-STAGE = "api"
 
 
 async def up(project: Project, *, https_port: int, cloud_port: int, say: Say) -> None:
@@ -76,18 +75,24 @@ async def _serve(project: Project, ports: Ports, *, announce: Announce, say: Say
     say("synthesized the templates" if synthesis.fresh else "the templates are current")
     assembly = read_assembly(synthesis.assembly)
     async with local_cloud(state=project.state, assembly=assembly, clock=SystemClock(), ports=ports) as cloud:
-        await deploy(assembly, cloud, say=say)
-        running = RunningCloud(
-            pid=os.getpid(),
-            api_url=f"{cloud.https_url}/{STAGE}",
-            aws_endpoint_url=cloud.aws_endpoint_url,
-            certificate=str(cloud.certificate.ca_path),
-        )
+        running = _running(cloud, [dict(outcome.outputs) for outcome in await deploy(assembly, cloud, say=say)])
         _write_requests(project)
         say(next_steps(project, running))
         say(f"up after {time.monotonic() - started:.1f} s; Ctrl-C stops it")
         announce(running)
         await asyncio.Event().wait()
+
+
+def _running(cloud: LocalCloud, outputs: list[dict[str, str]]) -> RunningCloud:
+    """What the stacks say of themselves; only the API's host is another one here."""
+    api_url = next(stack["ApiUrl"] for stack in outputs if "ApiUrl" in stack)
+    return RunningCloud(
+        pid=os.getpid(),
+        api_url=cloud.https_url + urlsplit(api_url).path.rstrip("/"),
+        aws_endpoint_url=cloud.aws_endpoint_url,
+        certificate=str(cloud.certificate.ca_path),
+        models={stack["Package"]: stack for stack in outputs if "Package" in stack},
+    )
 
 
 async def deploy(assembly: Assembly, cloud: LocalCloud, *, say: Say) -> list[StackOutcome]:

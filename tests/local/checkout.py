@@ -165,7 +165,8 @@ def environment() -> dict[str, str]:
 
 def http_answer(output: str) -> tuple[int, dict[str, str], Any]:
     """Status, headers (names in lower case) and body of what `curl --include` printed; JSON is parsed."""
-    head, _, body = output.replace("\r\n", "\n").partition("\n\n")
+    text = output.replace("\r\n", "\n").removeprefix("HTTP/1.1 100 Continue\n\n")
+    head, _, body = text.partition("\n\n")
     first, *rest = head.splitlines()
     status = re.match(r"HTTP/[\d.]+ (\d{3})", first)
     assert status is not None, output

@@ -38,11 +38,13 @@ class Running:
             ["curl", "--cacert", ".flyball/certificate/ca.pem", *signature, *arguments, self.url(path)],
         )
 
-    def predict(self, package: str, request: bytes, *arguments: str) -> tuple[int, dict[str, str], Any]:
-        content_type = ["-H", "content-type: application/json"]
+    def predict(
+        self, package: str, request: bytes, *, content_type: str = "application/json"
+    ) -> tuple[int, dict[str, str], Any]:
         data = self.checkout.root / ".flyball" / "request.json"
         data.write_bytes(request)
-        return self.curl(f"/models/{package}/predict", *content_type, "--data-binary", f"@{data}", *arguments)
+        headers = ["-H", f"content-type: {content_type}"]
+        return self.curl(f"/models/{package}/predict", *headers, "--data-binary", f"@{data}")
 
     def examples(self, package: str) -> list[dict[str, Any]]:
         examples: list[dict[str, Any]] = json.loads(
@@ -121,7 +123,7 @@ def test_the_edge_refuses_what_is_no_request_for_a_model(running: Running) -> No
     request = json.dumps(running.example("digits")["request"]).encode()
 
     too_large = running.predict("digits", b'{"image": "' + b"A" * 1_100_000 + b'"}')
-    no_json = running.predict("digits", request, "-H", "content-type: text/csv")
+    no_json = running.predict("digits", request, content_type="text/csv")
     unknown = running.predict("nonesuch", request)
     wrong_method = running.curl("/models/digits/predict")
 
@@ -243,7 +245,8 @@ def model_servers(checkout: Checkout, package: str) -> list[int]:
     return [
         pid
         for pid in checkout.processes()
-        if wanted in (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0")
+        if b"container\0serve" in (Path("/proc") / str(pid) / "cmdline").read_bytes()
+        and wanted in (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0")
     ]
 
 

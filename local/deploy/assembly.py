@@ -58,6 +58,8 @@ class AssemblyStack:
     name: str
     template: Mapping[str, Json]
     parameters: Mapping[str, str]
+    needs: frozenset[str] = frozenset()
+    """The stacks that have to be deployed before it."""
     files: tuple[FileAsset, ...] = ()
     images: tuple[ImageAsset, ...] = ()
     account: str = ACCOUNT
@@ -111,6 +113,11 @@ def _stack(artifact_id: str, artifacts: Mapping[str, Json], directory: Path) -> 
         name=properties.get("stackName", artifact_id),
         template=_read(directory / properties["templateFile"]),
         parameters=properties.get("parameters", {}),
+        needs=frozenset(
+            artifacts[name]["properties"].get("stackName", name)
+            for name in artifact.get("dependencies", ())
+            if artifacts[name]["type"] == "aws:cloudformation:stack"
+        ),
         files=files,
         images=images,
         account=account,

@@ -22,9 +22,12 @@ from local.deploy.plan import HandlerFinder, Plan, make_plan
 from local.deploy.publishing import bootstrap, publish
 from local.deploy.receiver import ResponseReceiver
 from local.deploy.registry import default_registry
+from local.deploy.schedule import run_in_order
 from local.deploy.scope import Neighbours, StackScope, importers, parameter_values, pseudo_parameters
 from local.deploy.state import ResourceState, StackEvent, StackState, StackStore, Status, with_status
 from local.deploy.template import Template, parse_template
+
+STACKS_AT_A_TIME = 4
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,24 @@ class Engine:
     def deploy_assembly(
         self, assembly: Assembly, *, parameters: Mapping[str, Mapping[str, str]] | None = None
     ) -> list[StackOutcome]:
-        """Deploys every stack in order; `parameters` are given by stack name.
+        """Deploys every stack after those that it needs, the others at the same time; `parameters` by stack name.
 
-        Raises UnsupportedAssembly before anything is created, StackFailed after the failed stack is rolled back.
+        Raises UnsupportedAssembly before anything is created, StackFailed after the failed stack is rolled back;
+        stacks that were under way then are finished first, and no other is begun.
         """
         check_assembly(assembly, registry=self.registry, surroundings=self._surroundings())
         bootstrap(self.clients)
-        outcomes = []
-        for stack in assembly.stacks:
-            publish(stack, self.clients)
-            given = {**stack.parameters, **(parameters or {}).get(stack.name, {})}
-            outcomes.append(self.execute(self.plan(stack, parameters=given)))
-        return outcomes
+        stacks = {stack.name: stack for stack in assembly.stacks}
+        outcomes = run_in_order(
+            {name: stack.needs for name, stack in stacks.items()},
+            lambda name: self._deploy(stacks[name], (parameters or {}).get(name, {})),
+            at_a_time=STACKS_AT_A_TIME,
+        )
+        return [outcomes[name] for name in stacks]
+
+    def _deploy(self, stack: AssemblyStack, parameters: Mapping[str, str]) -> StackOutcome:
+        publish(stack, self.clients)
+        return self.execute(self.plan(stack, parameters={**stack.parameters, **parameters}))
 
     def plan(self, stack: AssemblyStack, *, parameters: Mapping[str, str] | None = None) -> Plan:
         """What deploying `stack` would do now; reads only."""

@@ -40,10 +40,11 @@ def test_a_failure_is_raised_and_nothing_that_needs_it_is_begun() -> None:
 
 
 def test_what_is_under_way_when_another_fails_is_finished() -> None:
-    failed = threading.Event()
+    both_begun, failed = threading.Barrier(2, timeout=10), threading.Event()
     finished: list[str] = []
 
     def work(name: str) -> None:
+        both_begun.wait()
         if name == "bad":
             failed.set()
             raise ValueError("bad")

@@ -5,51 +5,68 @@ BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Bytecode is written when a module is first imported: compiling everything at once would cost a minute.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check lock snapshots bench clean
+.PHONY: help setup up down test check lint lock snapshots bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## install what is locked, into .venv and node_modules
 
-$(SETUP): requirements/lock.txt requirements/torch.txt package-lock.json pyproject.toml functions/requirements.txt
+$(SETUP): requirements/pip.txt requirements/lock.txt requirements/torch.txt package-lock.json pyproject.toml functions/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Flyball needs Python 3.11 or newer; found %s (set PYTHON=...)" % sys.version.split()[0])'
 	@echo "[1/4] creating $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[2/4] installing the locked Python packages (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement requirements/lock.txt
-	@$(BIN)/python -m pip install --quiet --no-compile --requirement requirements/torch.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --require-hashes --requirement requirements/pip.txt
+	@$(INSTALL) --no-deps --require-hashes --requirement requirements/lock.txt
+	@$(INSTALL) --requirement requirements/torch.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@echo "[3/4] installing the CDK command line"
 	@$(BIN)/npm ci --silent
 	@echo "[4/4] fetching the packages that go to Lambda"
 	@$(BIN)/python -m cdk.function_asset
 	@touch $@
 
-up: setup ## deploy into the local cloud and serve; Ctrl-C stops it
-	@exec $(BIN)/flyball up
+up: setup ## deploy into the local cloud and serve; Ctrl-C stops it (FLAGS='--https-port 9443' sets options)
+	@exec $(BIN)/flyball up $(FLAGS)
 
 down: setup ## stop a local cloud that runs elsewhere
 	@$(BIN)/flyball down
 
-test: setup ## the whole test suite
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+test: lint ## the whole test suite
 	@$(BIN)/python -m pytest
 
-check: setup ## lint, types, architecture and unit tests: about a minute
+check: lint ## lint, types, architecture and unit tests: about a minute
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not slow"
+
+snapshots: setup ## write what tests compare with: templates, tables of the documents, the contract's JSON Schema
+	@$(BIN)/python -m tests.cdk.template_snapshots
+	@$(BIN)/python -m tests.settings_tables --write
+	@$(BIN)/python -m local.truth_table --write
+	@$(BIN)/python -m model_packages.contract > build/package.schema.json
+	@mv build/package.schema.json model_packages/package.schema.json
+
+bench: setup ## measure the figures of docs/benchmarks.md; takes some minutes of a quiet machine
+	@$(BIN)/python -m tests.benchmarks.startup
+	@$(BIN)/python -m tests.benchmarks.gateway
+	@$(BIN)/python -m tests.benchmarks.request_path
 
 lock: setup ## resolve requirements/*.in again
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --output-file requirements/lock.txt requirements/test.in
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --output-file requirements/pip.txt requirements/pip.in
 
 clean: ## remove what was built; trained versions too
 	@rm -rf build cdk.out .flyball .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ class EdgeProblem:
 
 EDGE_PROBLEMS = (
     EdgeProblem("ACCESS_DENIED", 403, "access-denied"),
-    EdgeProblem("API_CONFIGURATION_ERROR", 500, "internal-error"),
+    EdgeProblem("API_CONFIGURATION_ERROR", 503, "gateway-unavailable", retry_after_seconds=1),  # and: Lambda throttles
     EdgeProblem("AUTHORIZER_FAILURE", 500, "internal-error"),
     EdgeProblem("BAD_REQUEST_PARAMETERS", 400, "bad-request"),
     EdgeProblem("DEFAULT_4XX", 400, "bad-request"),

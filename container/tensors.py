@@ -7,7 +7,6 @@ checked on the event loop, and become tensors on the thread that computes.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from model_packages.errors import FieldProblem, InvalidRequest
-from model_packages.fields import RANGES, DType, FieldSpec, Kind
+from model_packages.fields import RANGES, DType, FieldSpec, Kind, png_header
+from model_packages.interface import IMAGE_UNREADABLE
 
 Array = npt.NDArray[Any]
 Signature = tuple[tuple[str, tuple[int, ...], str], ...]
@@ -28,7 +28,8 @@ Convert = Callable[[Any], Any]
 
 _LOWEST_FLOAT, _HIGHEST_FLOAT = RANGES["float32"]
 _LOWEST_INTEGER, _HIGHEST_INTEGER = RANGES["int64"]
-_CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+_MODES: Mapping[int, str] = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+"""Channels -> Pillow's name for 8 bits of each."""
 _ACCEPTED_KINDS: Mapping[DType, str] = {"float32": "fi", "int64": "i", "uint8": "i", "bool": "b"}
 
 
@@ -44,8 +45,8 @@ class Row:
 class Unfit(ValueError):
     """A value that is not what its field allows."""
 
-    def __init__(self, *, found: str, allowed: str) -> None:
-        self.found, self.allowed = found, allowed
+    def __init__(self, *, found: str, allowed: str, code: str = "type") -> None:
+        self.found, self.allowed, self.code = found, allowed, code
         super().__init__(f"found {found}; allowed: {allowed}")
 
 
@@ -97,7 +98,7 @@ class Tensoriser:
             try:
                 values[name] = convert(complete[name])
             except Unfit as unfit:
-                problems.append(_problem(name, found=unfit.found, allowed=unfit.allowed))
+                problems.append(_problem(name, found=unfit.found, allowed=unfit.allowed, code=unfit.code))
         problems += [
             _problem(name, found="an unknown field", allowed="the fields of the package's Request")
             for name in request.keys() - self._converters.keys()
@@ -152,8 +153,8 @@ def _stack_block(
     return Block(names=names, array=np.ascontiguousarray(table.T), is_scalar=True)
 
 
-def _problem(name: str, *, found: str, allowed: str) -> FieldProblem:
-    return FieldProblem(pointer=f"/{name}", code="type", found=found, allowed=allowed)
+def _problem(name: str, *, found: str, allowed: str, code: str = "type") -> FieldProblem:
+    return FieldProblem(pointer=f"/{name}", code=code, found=found, allowed=allowed)
 
 
 def _or_missing(field: FieldSpec, convert: Convert) -> Convert:
@@ -260,14 +261,27 @@ def _png(field: FieldSpec, text: str) -> Array:
 def _png_samples(text: str, *, size: tuple[int, ...]) -> Array:
     allowed = f"an 8-bit PNG of {list(size)} (height, width, channels) in base64"
     try:
-        content = io.BytesIO(base64.b64decode(text, validate=True))
-        with PillowImage.open(content, formats=("PNG",)) as image:
-            found = (image.height, image.width, _CHANNELS.get(image.mode, 0))
-            if found != size:
-                raise Unfit(found=f"a PNG of {list(found)} in mode {image.mode}", allowed=allowed)
-            return np.asarray(image)
-    except (binascii.Error, OSError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise Unfit(found=f"no readable PNG ({type(error).__name__})", allowed=allowed) from error
+        content = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Unfit(found="no base64", allowed=allowed) from error
+    found = png_header(content)
+    if found != (*size, 8):
+        raise Unfit(found="no PNG" if found is None else f"a PNG of {list(found)} with its bits", allowed=allowed)
+    samples = _decode_png(content, size)
+    if samples is None:
+        raise Unfit(found="a PNG whose content cannot be decoded", allowed=allowed, code=IMAGE_UNREADABLE)
+    return samples
+
+
+def _decode_png(content: bytes, size: tuple[int, ...]) -> Array | None:
+    """The samples, or None for a broken PNG. Its header is right, but a second one may say something else."""
+    height, width, channels = size
+    try:
+        with PillowImage.open(io.BytesIO(content), formats=("PNG",)) as image:
+            is_as_announced = (image.height, image.width, image.mode) == (height, width, _MODES[channels])
+            return np.asarray(image) if is_as_announced else None
+    except Exception:  # noqa: BLE001 - on broken files Pillow raises whatever it comes upon: IndexError, SyntaxError, ...
+        return None
 
 
 def _numeric_array(name: str, value: Any) -> Array:

@@ -22,6 +22,7 @@ from typing import Any
 
 from local.processes import Children
 from local.project import Project
+from local.requirements import check_requirements
 from model_packages.dataset import read_records, split_holdout, write_records
 from model_packages.discovery import ModelPackage, discover, select
 from model_packages.errors import OperatorError
@@ -57,11 +58,9 @@ async def train_all(
 
     Raises: PackageError, OperatorError for an unknown name, and what train() raises.
     """
-    packages = [
-        package
-        for package in select(discover(project.packages), names)
-        if not (only_missing and is_current(package.name, project=project))
-    ]
+    selected = select(discover(project.packages), names)
+    check_requirements(selected)
+    packages = [package for package in selected if not (only_missing and is_current(package.name, project=project))]
     seats = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def train_one(package: ModelPackage, children: Children) -> TrainedVersion:

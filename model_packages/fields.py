@@ -8,7 +8,6 @@ Pydantic only: no torch, no numpy, nothing that a Lambda would have to load for 
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -25,7 +24,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 DType = Literal["float32", "int64", "uint8", "bool"]
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_START = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\x0dIHDR"
 _PNG_HEADER_BYTES = 33  # signature, then the IHDR chunk with its length, type and checksum
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type -> channels; a palette (3) has none of its own
 
@@ -143,12 +142,11 @@ class Image(Tensor):
     def _validate_png(self, text: str) -> str:
         try:
             content = base64.b64decode(text, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, or the text is not ASCII
             raise PydanticCustomError("image_base64", "Input should be a PNG in base64") from error
-        if not content.startswith(_PNG_SIGNATURE) or len(content) < _PNG_HEADER_BYTES:
+        found = png_header(content)
+        if found is None:
             raise PydanticCustomError("image_png", "Input should be a PNG in base64")
-        width, height, bits, colour_type = struct.unpack(">IIBB", content[16:26])
-        found = (height, width, _PNG_CHANNELS.get(colour_type, 0), bits)
         if found != (allowed := (*self.size, 8)):
             raise PydanticCustomError(
                 "image_size",
@@ -162,6 +160,16 @@ class Image(Tensor):
         """(height, width, channels); an image of two axes has one channel."""
         height, width = self.shape[:2]
         return height, width, self.shape[2] if len(self.shape) > 2 else 1
+
+
+def png_header(content: bytes) -> tuple[int, int, int, int] | None:
+    """(height, width, channels, bits) as the header of a PNG says, which is no proof that the rest can be decoded;
+    None where there is no header.
+    """
+    if not content.startswith(_PNG_START) or len(content) < _PNG_HEADER_BYTES:
+        return None
+    width, height, bits, colour_type = struct.unpack(">IIBB", content[16:26])
+    return height, width, _PNG_CHANNELS.get(colour_type, 0), bits
 
 
 class Kind(StrEnum):

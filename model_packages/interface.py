@@ -21,6 +21,12 @@ BOUNDS = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multi
 RESERVED_FIELD = "instances"
 """A body with this key holds many requests, so no request may have a field of this name."""
 
+IMAGE_UNREADABLE, JSON_INVALID = "image_unreadable", "json_invalid"
+FOUND_BEHIND_THE_EDGE = frozenset({IMAGE_UNREADABLE, JSON_INVALID})
+"""The codes of a caller's mistakes that the gateway cannot see and the container can: the gateway decodes no image,
+and its JSON parser lets pass what a repeated key hides. Whatever else the container refuses, the two disagree.
+"""
+
 Predict = Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
 """Requests in, responses out, through the whole inference path: what behaviours and evaluate() are handed."""
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 from container.serve.exchange import Exchange, Reply, json_reply
-from container.serve.invocation import RowFailed, answer, error_reply, parse_requests, parse_rows, require_json
+from container.serve.invocation import RowFailed, answer, error_reply, parse_body, parse_rows, require_json
 from container.serve.metrics import CONTENT_TYPE, ServerMetrics
 from container.serve.model_thread import ModelThread, Servable, Ticket
 from container.serve.row_queue import RowQueue
@@ -136,9 +136,9 @@ class Application:
         if self.state is not State.READY:
             raise ModelUnavailable(f"the server is {self.state}")
         require_json(exchange.header("content-type"))
-        body = await exchange.body(limit_bytes=SAGEMAKER_PAYLOAD_LIMIT_BYTES)
-        requests = parse_requests(body, maximum_rows=self._maximum_rows)
-        rows = parse_rows(requests, self._thread.loaded.result().row)
+        content = await exchange.body(limit_bytes=SAGEMAKER_PAYLOAD_LIMIT_BYTES)
+        body = parse_body(content, maximum_rows=self._maximum_rows)
+        rows = parse_rows(body, self._thread.loaded.result().row)
         ticket = Ticket(len(rows))
         watch = _Watch(exchange, after_seconds=self._watch_after_seconds, on_gone=lambda: self._thread.abandon(ticket))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -17,16 +18,33 @@ from model_packages.errors import (
     ModelError,
     UnsupportedContent,
 )
+from model_packages.interface import FOUND_BEHIND_THE_EDGE, JSON_INVALID
 
 INSTANCES = "instances"
 PREDICTIONS = "predictions"
 SHOWN_PROBLEMS = 8  # SageMaker passes an error's text on; the edge has told a caller all of them
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The requests of one call, and which of the two forms they came in."""
+
+    requests: Sequence[Mapping[str, Any]]
+    is_batch: bool
+
+    def pointer(self, row: int, field: str) -> str:
+        """The JSON pointer of a row's field, of which `field` is the end."""
+        return f"/{INSTANCES}/{row}{field}" if self.is_batch else field
+
+
 class NotJson(CallerError):
     """The body is no JSON."""
 
     status = 400
+
+    def __init__(self, reason: str) -> None:
+        self.problems = (FieldProblem(pointer="", code=JSON_INVALID, found=reason, allowed="one JSON value in UTF-8"),)
+        super().__init__(f"the body is no JSON: {reason}")
 
 
 class TooManyRows(CallerError):
@@ -36,12 +54,15 @@ class TooManyRows(CallerError):
 
 
 class BadRow(CallerError):
-    """One row has a wrong type or shape, or the body is neither of the two forms."""
+    """One row has a wrong type or shape, or the body is neither of the two forms.
+
+    `problems` are those of the row's fields, with their pointers into the body.
+    """
 
     status = 422
 
-    def __init__(self, message: str, *, row: int | None = None) -> None:
-        self.row = row
+    def __init__(self, message: str, *, row: int | None = None, problems: Sequence[FieldProblem] = ()) -> None:
+        self.row, self.problems = row, tuple(problems)
         super().__init__(message)
 
 
@@ -59,7 +80,7 @@ def require_json(content_type: str | None) -> None:
         raise UnsupportedContent(header="Content-Type", found=content_type or "", allowed=JSON)
 
 
-def parse_requests(body: bytes, *, maximum_rows: int) -> Sequence[Mapping[str, Any]]:
+def parse_body(body: bytes, *, maximum_rows: int) -> Body:
     """The requests in a body: one object, or those in its `instances`.
 
     Raises: NotJson, TooManyRows, or BadRow for anything that is neither form.
@@ -67,17 +88,17 @@ def parse_requests(body: bytes, *, maximum_rows: int) -> Sequence[Mapping[str, A
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise NotJson(f"the body is no JSON: {error}") from error
+        raise NotJson(str(error)) from error
     if type(content) is not dict:
         raise BadRow(f"the body is a {type(content).__name__}; allowed: a request object, or {{{INSTANCES!r}: [...]}}")
     if INSTANCES not in content:
-        return [content]
-    return _instances(content, maximum_rows=maximum_rows)
+        return Body([content], is_batch=False)
+    return Body(_instances(content, maximum_rows=maximum_rows), is_batch=True)
 
 
-def parse_rows(requests: Sequence[Mapping[str, Any]], to_row: Callable[[Mapping[str, Any]], Row]) -> list[Row]:
+def parse_rows(body: Body, to_row: Callable[[Mapping[str, Any]], Row]) -> list[Row]:
     """Raises: BadRow that names the first bad row and its fields; RowFailed if the package's input_fn raises."""
-    return [_parse_row(index, request, to_row) for index, request in enumerate(requests)]
+    return [_parse_row(body, index, to_row) for index in range(len(body.requests))]
 
 
 def answer(outcomes: Sequence[dict[str, Any] | Exception]) -> dict[str, Any]:
@@ -89,7 +110,10 @@ def answer(outcomes: Sequence[dict[str, Any] | Exception]) -> dict[str, Any]:
 
 
 def error_reply(error: FlyballError | RowFailed) -> Reply:
-    """Each failure as HTTP tells it: {"error": ..., "row": ...}, with Retry-After where a retry helps."""
+    """Each failure as HTTP tells it: {"error": ..., "row": ...}, with Retry-After where a retry helps.
+
+    A mistake of the caller that the edge cannot see has `errors` too, as the edge would tell it.
+    """
     if isinstance(error, RowFailed):
         cause = error.error
         if isinstance(cause, ModelError) and cause.retry_after_seconds is not None:
@@ -98,6 +122,7 @@ def error_reply(error: FlyballError | RowFailed) -> Reply:
     content: dict[str, Any] = {"error": str(error)}
     if isinstance(error, BadRow) and error.row is not None:
         content["row"] = error.row
+    content |= _told_to_the_caller(error)
     retry_after = error.retry_after_seconds if isinstance(error, ModelError) else None
     status = error.status if isinstance(error, CallerError | ModelError) else 500
     return json_reply(status, content, headers={} if retry_after is None else {"Retry-After": str(retry_after)})
@@ -112,15 +137,25 @@ def _instances(content: dict[str, Any], *, maximum_rows: int) -> Sequence[Mappin
     return instances
 
 
-def _parse_row(index: int, request: object, to_row: Callable[[Mapping[str, Any]], Row]) -> Row:
+def _parse_row(body: Body, index: int, to_row: Callable[[Mapping[str, Any]], Row]) -> Row:
+    request: object = body.requests[index]
     if not isinstance(request, Mapping):
         raise BadRow(f"the request is a {type(request).__name__}; allowed: an object", row=index)
     try:
         return to_row(request)
     except InvalidRequest as error:
-        raise BadRow(_told(error.problems), row=index) from error
+        problems = [replace(problem, pointer=body.pointer(index, problem.pointer)) for problem in error.problems]
+        raise BadRow(_told(error.problems), row=index, problems=problems) from error
     except Exception as error:
         raise RowFailed(index, error) from error
+
+
+def _told_to_the_caller(error: FlyballError) -> dict[str, Any]:
+    """`errors` where there is nothing else wrong than what the edge leaves to the container."""
+    problems = error.problems if isinstance(error, NotJson | BadRow) else ()
+    if not problems or any(problem.code not in FOUND_BEHIND_THE_EDGE for problem in problems):
+        return {}
+    return {"errors": [asdict(problem) for problem in problems[:SHOWN_PROBLEMS]]}
 
 
 def _told(problems: Sequence[FieldProblem]) -> str:

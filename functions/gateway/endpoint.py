@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -25,12 +26,15 @@ from botocore.session import Session
 
 from model_packages.errors import (
     ContractViolation,
+    FieldProblem,
+    InvalidRequest,
     ModelError,
     ModelThrottled,
     ModelTimedOut,
     ModelUnavailable,
     PredictionFailed,
 )
+from model_packages.interface import FOUND_BEHIND_THE_EDGE
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 UNVERSIONED = "unversioned"
@@ -62,7 +66,7 @@ class Invocation:
 
 
 class Endpoint(Protocol):
-    """Answers one request. Raises: ModelError."""
+    """Answers one request. Raises: ModelError, or InvalidRequest for what only the container could find."""
 
     def invoke(self, body: bytes, *, inference_id: str) -> Invocation: ...
 
@@ -96,7 +100,7 @@ class SageMakerEndpoint:
         try:
             return self._invoke_despite_dead_connection(body, inference_id)
         except (ClientError, HTTPClientError, IncompleteReadError) as error:
-            raise model_error_of(error) from error
+            raise failure_of(error) from error
 
     def rehearse(self) -> None:
         """Runs one call without the network, so that the first request does not pay for what botocore does lazily."""
@@ -131,7 +135,7 @@ class SageMakerEndpoint:
         )
 
 
-def model_error_of(error: ClientError | HTTPClientError | IncompleteReadError) -> ModelError:
+def failure_of(error: ClientError | HTTPClientError | IncompleteReadError) -> ModelError | InvalidRequest:
     """Whose failure it is, in Flyball's words. The message is for the log and holds nothing of the payload."""
     if isinstance(error, ReadTimeoutError):
         return ModelTimedOut("the endpoint did not answer within the read timeout")
@@ -143,11 +147,22 @@ def model_error_of(error: ClientError | HTTPClientError | IncompleteReadError) -
     return _BY_SAGEMAKER_CODE.get(code, ModelUnavailable)(f"SageMaker refused the call: {code}")
 
 
-def _container_error(response: Mapping[str, Any]) -> ModelError:
+def _container_error(response: Mapping[str, Any]) -> ModelError | InvalidRequest:
     # OriginalMessage may quote the payload, so the log only says where to read it.
     status = int(response.get("OriginalStatusCode", 0))
+    if status in (400, 422) and (problems := _callers_problems(response.get("OriginalMessage", ""))):
+        return InvalidRequest(problems)
     where = response.get("LogStreamArn", "the endpoint's log group")
     return _BY_CONTAINER_STATUS.get(status, PredictionFailed)(f"the container answered {status}; its log: {where}")
+
+
+def _callers_problems(message: str) -> tuple[FieldProblem, ...]:
+    """What the container tells the caller; empty where it found anything that the edge would have seen."""
+    try:
+        problems = tuple(FieldProblem(**problem) for problem in json.loads(message)["errors"])
+    except (ValueError, TypeError, KeyError):
+        return ()
+    return problems if all(problem.code in FOUND_BEHIND_THE_EDGE for problem in problems) else ()
 
 
 def _version_in(custom_attributes: str) -> str:

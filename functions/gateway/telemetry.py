@@ -65,6 +65,8 @@ class CloudWatchTelemetry:
             add("variant", request.variant)
         if request.error is not None:
             add("reason", code_of(request.error))
+        if isinstance(request.error, CallerError) and request.model_ms is not None:
+            add("refused_by", "container")
         if isinstance(request.error, InvalidRequest):
             add("fields", _fields_of(request.error.problems))
 

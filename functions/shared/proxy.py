@@ -44,19 +44,19 @@ def read_headers(event: ProxyEvent) -> dict[str, str]:
 
 def read_base_path(event: ProxyEvent) -> str:
     """What stands before the API's own paths in the URL: the stage ("/api"), or a custom domain's mapping, or ""."""
-    full: str = event["requestContext"]["path"]
-    own: str = event["resource"]
-    for name, value in (event.get("pathParameters") or {}).items():
-        own = own.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
-    if full.endswith(own):
-        return full.removesuffix(own).rstrip("/")
-    return full.rstrip("/") if own == "/" else ""
+    full, own = _parts(event["requestContext"]["path"]), _parts(read_path(event))
+    return "".join(f"/{part}" for part in full[: max(0, len(full) - len(own))])
 
 
 def read_path(event: ProxyEvent) -> str:
-    """The path within the API, whatever stage or mapping stands before it: "/models/digits"."""
-    full: str = event["requestContext"]["path"]
-    return full.removeprefix(read_base_path(event)).rstrip("/") or "/"
+    """The path within the API, whatever stage or mapping stands before it: "/models/digits".
+
+    API Gateway routes by the parts of a path, so slashes at its end or in a row are none of it.
+    """
+    own: str = event["resource"]
+    for name, value in (event.get("pathParameters") or {}).items():
+        own = own.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
+    return "/" + "/".join(_parts(own))
 
 
 def read_json_body(event: ProxyEvent, *, limit_bytes: int) -> bytes:
@@ -71,6 +71,10 @@ def read_json_body(event: ProxyEvent, *, limit_bytes: int) -> bytes:
     body = _decode_base64(text) if is_base64 else text.encode("utf-8", "surrogatepass")
     _refuse_larger(len(body), limit_bytes=limit_bytes)
     return body
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
 
 
 def _refuse_larger(size_bytes: int, *, limit_bytes: int) -> None:

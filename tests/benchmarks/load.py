@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,13 +40,19 @@ class Figures:
 
 
 async def load(
-    url: str, body: bytes, *, connections: int, requests: int, headers: Mapping[str, str] = JSON_HEADERS
+    url: str,
+    body: bytes,
+    *,
+    connections: int,
+    requests: int,
+    headers: Mapping[str, str] = JSON_HEADERS,
+    tls: ssl.SSLContext | None = None,
 ) -> Figures:
-    """POSTs `body` to `url`, `requests` times over `connections` kept-alive connections."""
+    """POSTs `body` to `url`, `requests` times over `connections` kept-alive connections; `tls` says whom to trust."""
     _require_loopback(url)
     turns = iter(range(requests))
     latencies: list[float] = []
-    connector = aiohttp.TCPConnector(limit=connections)
+    connector = aiohttp.TCPConnector(limit=connections, ssl=tls or True)
     async with aiohttp.ClientSession(connector=connector, headers=dict(headers)) as session:
         started = time.perf_counter()
         failures = await asyncio.gather(

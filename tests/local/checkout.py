@@ -102,6 +102,14 @@ class Serving:
             self._changed.wait_for(lambda: self._ended or any(text in line for line in self.lines), timeout=seconds)
         assert any(text in line for line in self.lines), f"{text!r} was not printed:\n{self.output}"
 
+    def prints(self, text: str, *, or_else: str, seconds: float) -> bool:
+        """Waits until a line holds `text` or `or_else`; whether `text` was printed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ended or any(text in line or or_else in line for line in self.lines), timeout=seconds
+            )
+            return any(text in line for line in self.lines)
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """What Ctrl-C does; the exit code."""
         if self.process.poll() is None:

@@ -36,6 +36,13 @@ class Document:
         """(language, content) of each fenced block."""
         return [(match[1], match[2]) for match in _FENCED.finditer(self.text)]
 
+    def section(self, heading: str) -> list[tuple[str, str]]:
+        """The fenced blocks below a heading, up to the next one; the first heading is the document's title."""
+        _, found, rest = self.text.partition(f"# {heading}\n")
+        assert found, f"{self} has no heading {heading!r}"
+        end = _HEADING.search(_FENCED.sub(lambda block: "\0" * len(block[0]), rest))
+        return [(match[1], match[2]) for match in _FENCED.finditer(rest[: end.start() if end else None])]
+
     @property
     def code(self) -> Iterator[str]:
         """Every line of code, and every piece of code within a sentence."""

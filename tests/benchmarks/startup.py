@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.local.checkout import Checkout, Serving, environment, make_checkout
+from tests.local.checkout import Checkout, Serving, make_checkout
 
 PACKAGES = ("digits", "payments", "tumours")
 START_SECONDS = 900.0
@@ -45,17 +45,7 @@ class Startup:
 def measure(name: str, checkout: Checkout) -> Startup:
     """Runs `make up`, sends the first request as soon as it serves, and stops it again."""
     started = time.perf_counter()
-    flags = f"--https-port {checkout.https_port} --cloud-port {checkout.cloud_port}"
-    process = subprocess.Popen(
-        ["make", "up", f"FLAGS={flags}"],  # noqa: S607
-        cwd=checkout.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    serving = Serving(process)
+    serving = Serving.start(["make", "up", f"FLAGS={' '.join(checkout.ports)}"], cwd=checkout.root)
     seconds: dict[str, float] = {}
     for step, text in STEPS.items():
         if serving.prints(text, or_else="serving ", seconds=START_SECONDS):

@@ -55,17 +55,24 @@ class Checkout:
 
     def start_up(self) -> Serving:
         """Starts `flyball up` and waits for nothing."""
-        ports = ["--https-port", str(self.https_port), "--cloud-port", str(self.cloud_port)]
-        process = subprocess.Popen(
-            [sys.executable, str(self.root / "cli.py"), "up", *ports],
+        return Serving.start([sys.executable, str(self.root / "cli.py"), "up", *self.ports], cwd=self.root)
+
+    def make_up(self) -> Serving:
+        """The same through `make up`, with this environment in place of one that it would set up."""
+        (self.root / ".venv").symlink_to(sys.prefix)
+        (self.root / "node_modules").symlink_to(ROOT / "node_modules")
+        serving = Serving.start(
+            ["make", "--assume-old=.venv/.ready", "up", f"FLAGS={' '.join(self.ports)}"],
             cwd=self.root,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+            PYTHONPATH=str(self.root),
         )
-        return Serving(process)
+        serving.wait_for("Ctrl-C stops it", seconds=START_SECONDS)
+        return serving
+
+    @property
+    def ports(self) -> list[str]:
+        """The options for ports of its own."""
+        return ["--https-port", str(self.https_port), "--cloud-port", str(self.cloud_port)]
 
     def processes(self) -> set[int]:
         """Every process, anywhere on this machine, that was started from the copy."""
@@ -83,6 +90,21 @@ class Checkout:
 
 class Serving:
     """A `flyball up` that runs; everything it prints is kept."""
+
+    @classmethod
+    def start(cls, command: Sequence[str], *, cwd: Path, **variables: str) -> Serving:
+        """Starts it in a session of its own, as a terminal would."""
+        return cls(
+            subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment() | variables,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -113,7 +135,7 @@ class Serving:
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """What Ctrl-C does; the exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            os.killpg(self.process.pid, number)
         return self.wait()
 
     def wait(self) -> int:

@@ -1,5 +1,5 @@
-"""The whole path, as a newcomer walks it: `flyball new`, `flyball up`, the printed line, wrong input, a killed model
-server, `flyball down`. One cloud serves the first tests, in the order in which they stand here.
+"""The whole path, as a newcomer walks it with the README in hand: a new package, `make up`, the printed line, wrong
+input, a killed model server, `flyball down`. One cloud serves the first tests, in the order in which they stand here.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +17,34 @@ from typing import Any
 
 import pytest
 
-from tests.local.checkout import Checkout, Serving, http_answer, make_checkout
+from tests.documents import Document
+from tests.local.checkout import ROOT, Checkout, Serving, environment, http_answer, make_checkout
 
 pytestmark = pytest.mark.slow
 
 REFERENCE = ("digits", "payments", "tumours")
-NEW = "little"
+NEW = "churn"
+README = Document(ROOT / "README.md")
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """What the README shows below a heading."""
+    return [content for found, content in README.section(heading) if found == language]
+
+
+def commands(heading: str) -> list[str]:
+    """The lines that the README tells to type, without their comments."""
+    lines = [line.partition(" #")[0].strip() for block in blocks(heading, "sh") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def follow(checkout: Checkout, line: str) -> str:
+    """Types one line of the README, with this interpreter's `flyball` in place of the environment's."""
+    program, *arguments = line.split()
+    assert program == ".venv/bin/flyball", line
+    done = checkout.flyball(*arguments)
+    assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 @dataclass
@@ -70,9 +93,10 @@ def curl(checkout: Checkout, command: list[str] | str) -> tuple[int, dict[str, s
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     checkout = make_checkout(tmp_path_factory.mktemp("newcomer") / "flyball", packages=REFERENCE)
-    made = checkout.flyball("new", NEW)
-    assert made.returncode == 0, made.stderr
-    serving = checkout.up()
+    for line in commands("Your own model")[:-1]:
+        follow(checkout, line)
+    assert commands("Your own model")[-1] == "make up"
+    serving = checkout.make_up()
     try:
         yield Running(checkout, serving)
     finally:
@@ -91,6 +115,46 @@ def test_the_printed_line_gives_a_prediction(running: Running, package: str) -> 
     assert answer["model"]["version"].startswith("initial-")
     assert answer["model"]["variant"] == "main"
     assert headers["x-inference-id"] == answer["inference_id"]
+
+
+def test_the_readmes_line_gives_what_the_readme_shows(running: Running) -> None:
+    (line,) = (line for line in commands("Flyball") if line.startswith("curl "))
+    shown, _ = (json.loads(block) for block in blocks("Flyball", "json"))
+
+    status, _, answer = curl(running.checkout, line.replace(":8443/", f":{running.checkout.https_port}/"))
+
+    assert status == 200
+    assert answer.keys() == shown.keys()
+    assert answer["prediction"]["digit"] == shown["prediction"]["digit"]
+    assert answer["prediction"]["probabilities"] == pytest.approx(shown["prediction"]["probabilities"], abs=0.01)
+    assert answer["model"].keys() == shown["model"].keys()
+
+
+def test_the_readme_shows_the_refusal_that_is_given(running: Running) -> None:
+    _, shown = (json.loads(block) for block in blocks("Flyball", "json"))
+
+    status, _, problem = running.predict("digits", b'{"image": 3, "size": 1}')
+
+    assert status == shown["status"]
+    assert problem == {**shown, "instance": problem["instance"]}
+
+
+def test_the_pinned_cdk_command_line_finds_the_stacks(running: Running, tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    listed = subprocess.run(
+        [running.checkout.root / "node_modules/.bin/cdk", "list", "--output", tmp_path / "cdk.out"],
+        cwd=running.checkout.root,
+        env={**environment(), "PATH": path, "CDK_VALIDATION": "false"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert listed.returncode == 0, listed.stderr
+    stacks = {line.split()[0] for line in listed.stdout.splitlines()}
+    assert stacks == {"flyball-platform", *(f"flyball-{package}" for package in (*REFERENCE, NEW))}
 
 
 def test_many_instances_are_answered_in_order(running: Running) -> None:

@@ -200,6 +200,38 @@ async def test_ten_megabytes_are_the_limit(port: int) -> None:
     assert (too_long, refusal) == (413, {"message": "Request Too Long"})
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "unheard-of"])
+async def test_a_compressed_body_is_passed_on_as_it_is(port: int, encoding: str) -> None:
+    status, document, _response = await call(
+        port, "POST", "/api/open/x", data=b"12345", headers={"Content-Encoding": encoding}
+    )
+
+    assert (status, document["length"]) == (200, 5)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"BAD~METHOD;(\xff /api/open/x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/open/x HTTP/9\r\nHost: localhost\r\n\r\n",
+        b"GET /api/open/x HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST /api/open/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/open/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n\r\n",
+        b"\x16\x03\x01 no HTTP at all\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_gets_an_error_in_json(port: int, wire: bytes) -> None:
+    reader, writer = await asyncio.open_connection("localhost", port)
+    writer.write(wire)
+
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body) == {"message": "Bad Request"}
+
+
 async def test_a_client_that_waits_for_leave_to_send_gets_it(port: int) -> None:
     status, document, _response = await call(port, "POST", "/api/open/x", data=b"123", expect100=True)
 

@@ -25,7 +25,7 @@ $(SETUP): requirements/pip.txt requirements/lock.txt requirements/torch.txt pack
 	@$(INSTALL) --require-hashes --requirement requirements/pip.txt
 	@$(INSTALL) --no-deps --require-hashes --requirement requirements/lock.txt
 	@$(INSTALL) --requirement requirements/torch.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation --editable .
 	@echo "[3/4] installing the CDK command line"
 	@$(BIN)/npm ci --silent
 	@echo "[4/4] fetching the packages that go to Lambda"

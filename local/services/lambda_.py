@@ -1,7 +1,7 @@
 """AWS Lambda: runs functions in processes of their own, one invocation a process at a time, as AWS does.
 
-A function's pool grows with the calls that overlap, up to the concurrency limit, and hands out the process that
-was used last. A function whose code or configuration has changed gets a new pool; the old processes finish what
+A function's pool grows with the calls that overlap, and hands out the process that was used last. Unlike AWS it stops
+at as many processes as this machine can bear: further calls wait for one, up to the concurrency that AWS would allow. A function whose code or configuration has changed gets a new pool; the old processes finish what
 they do. Not done: layers, container images, extensions, SnapStart, destinations, memory limits.
 """
 
@@ -41,9 +41,12 @@ RETRY_DELAYS_SECONDS = (60.0, 120.0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`concurrency`: processes a function. `idle_seconds`: after this long without a call a process is ended."""
+    """`processes`: at most so many a function. `concurrency`: calls under way or waiting, for a function that reserves
+    none; AWS gives an account 1,000. `idle_seconds`: after this long without a call a process is ended.
+    """
 
-    concurrency: int = 10
+    processes: int = 8
+    concurrency: int = 1000
     idle_seconds: float = 600.0
 
 
@@ -54,7 +57,8 @@ class FunctionPool:
         self.function = function
         self._sandbox, self._clock = sandbox, clock
         reserved = function.reserved_concurrency
-        self._limit = limits.concurrency if reserved is None else min(reserved, limits.concurrency)
+        self._concurrency = limits.concurrency if reserved is None else reserved
+        self._processes = min(self._concurrency, limits.processes)
         self._idle_seconds = limits.idle_seconds
         self._code: asyncio.Task[Path] | None = None
         self._idle: dict[ExecutionEnvironment, asyncio.TimerHandle] = {}
@@ -64,10 +68,14 @@ class FunctionPool:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def lease(self, *, queue: bool) -> ExecutionEnvironment:
-        """The environment used last, or a new one. With `queue`, wait for one; else raises TooManyRequests."""
-        while (environment := self._take_idle()) is None and self._size >= self._limit:
-            if not queue or self._limit == 0:
-                raise TooManyRequests
+        """The environment used last, or a new one, when there is one to be had.
+
+        Raises TooManyRequests over the function's concurrency, unless the call is an event that may `queue`.
+        """
+        under_way = self._size - len(self._idle) + len(self._queue)
+        if self._concurrency == 0 or (under_way >= self._concurrency and not queue):
+            raise TooManyRequests
+        while (environment := self._take_idle()) is None and self._size >= self._processes:
             free: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._queue.append(free)
             await free

@@ -237,6 +237,27 @@ def test_a_call_over_the_concurrency_limit_is_throttled(with_cloud: Any, functio
     assert [type(answer) for answer in answers] == [Invocation, Invocation, TooManyRequests]
 
 
+def test_a_call_over_the_reserved_concurrency_is_throttled(with_cloud: Any, function: MakeFunction) -> None:
+    made = function("def handler(event, context): return 1", reserved_concurrency=1)
+
+    async def scenario(cloud: Cloud) -> list[Any]:
+        return await asyncio.gather(*(cloud.call() for _ in range(2)), return_exceptions=True)
+
+    assert [type(answer) for answer in with_cloud(scenario, made)] == [Invocation, TooManyRequests]
+
+
+def test_calls_wait_for_a_process_where_the_machine_is_the_limit(with_cloud: Any, function: MakeFunction) -> None:
+    made = function("import os\ndef handler(event, context): return os.getpid()")
+
+    async def scenario(cloud: Cloud) -> list[bytes]:
+        return [answer.payload for answer in await asyncio.gather(*(cloud.call() for _ in range(5)))]
+
+    answers = with_cloud(scenario, made, limits=Limits(processes=1))
+
+    assert len(answers) == 5
+    assert len(set(answers)) == 1
+
+
 def test_a_function_with_a_reserved_concurrency_of_none_at_all_is_always_throttled(
     with_cloud: Any, function: MakeFunction
 ) -> None:

@@ -1,8 +1,9 @@
 """AWS Lambda: runs functions in processes of their own, one invocation a process at a time, as AWS does.
 
 A function's pool grows with the calls that overlap, and hands out the process that was used last. Unlike AWS it stops
-at as many processes as this machine can bear: further calls wait for one, up to the concurrency that AWS would allow. A function whose code or configuration has changed gets a new pool; the old processes finish what
-they do. Not done: layers, container images, extensions, SnapStart, destinations, memory limits.
+at as many processes as this machine can bear: further calls wait for one, up to the concurrency that AWS would allow.
+A function whose code or configuration has changed gets a new pool; the old processes finish what they do. Not done:
+layers, container images, extensions, SnapStart, destinations, memory limits.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(arguments)
-    except OperatorError as error:
+    except (OperatorError, OSError) as error:  # OSError: a full disk, a folder that nobody may write to
         if len(arguments) < len(sys.argv) - 1:
             traceback.print_exc()
         typer.secho(f"flyball: {error}", fg=typer.colors.RED, err=True)

@@ -30,7 +30,7 @@ _LOWEST_FLOAT, _HIGHEST_FLOAT = RANGES["float32"]
 _LOWEST_INTEGER, _HIGHEST_INTEGER = RANGES["int64"]
 _MODES: Mapping[int, str] = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Channels -> Pillow's name for 8 bits of each."""
-_ACCEPTED_KINDS: Mapping[DType, str] = {"float32": "fi", "int64": "i", "uint8": "i", "bool": "b"}
+_ACCEPTED_KINDS: Mapping[DType, str] = {"float32": "fiu", "int64": "i", "uint8": "i", "bool": "b"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,14 @@ def ensure_certificate(folder: Path, *, clock: Clock) -> Certificate:
 def _is_usable(certificate: Certificate, now: datetime) -> bool:
     if not all(path.exists() for path in (certificate.ca_path, certificate.chain_path, certificate.key_path)):
         return False
-    server, authority = x509.load_pem_x509_certificates(certificate.chain_path.read_bytes())
+    try:
+        server, authority = x509.load_pem_x509_certificates(certificate.chain_path.read_bytes())
+        trusted = x509.load_pem_x509_certificate(certificate.ca_path.read_bytes())
+        key = serialization.load_pem_private_key(certificate.key_path.read_bytes(), password=None)
+    except ValueError:  # damaged files
+        return False
+    if trusted != authority or key.public_key() != server.public_key():
+        return False
     return server.not_valid_before_utc <= now and all(
         now + RENEW_BEFORE_END < made.not_valid_after_utc for made in (server, authority)
     )

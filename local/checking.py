@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from local.processes import Children
 from local.project import Project
-from local.training import load_version, train_all
+from local.training import load_version, train_all, unpack
 from model_packages.discovery import ModelPackage, discover, select
 
 
@@ -45,8 +44,7 @@ async def check(package: ModelPackage, *, project: Project, children: Children) 
     """
     version = load_version(package.name, project=project)
     with tempfile.TemporaryDirectory(prefix=f"flyball-{package.name}-") as folder:
-        with tarfile.open(version.artifact) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(version, Path(folder))
         lines: list[str] = []
         child = await children.start(
             [sys.executable, "-m", "container", "check", "--model-dir", folder, "--json"],

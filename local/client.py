@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
 from botocore.auth import SigV4Auth
@@ -22,6 +23,8 @@ from local.running import ACCESS_KEY, REGION, SECRET_KEY, RunningCloud
 from model_packages.errors import OperatorError
 
 TIMEOUT_SECONDS = 60.0
+_HTTPS_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w.~/-]*)?$")
+"""Not http: a signed request would travel in the clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ def local_target(running: RunningCloud) -> Target:
 def aws_target(url: str) -> Target:
     """An API on AWS, with the credentials that botocore finds on this machine.
 
-    Raises: OperatorError if it finds none.
+    Raises: OperatorError if it finds none, or `url` is no address of an API.
     """
+    if not _HTTPS_ADDRESS.match(url):
+        raise OperatorError(f"found the address {url!r}; allowed: https://HOST/STAGE, as the output ApiUrl says it")
     session = Session()
     credentials: Credentials | None = session.get_credentials()
     if credentials is None:
@@ -76,7 +81,10 @@ def call(target: Target, *, method: str, path: str, body: bytes | None = None) -
     Raises: OperatorError if nobody answers at the address.
     """
     request = AWSRequest(
-        method=method, url=target.url + path, data=body, headers={"Content-Type": "application/json"} if body else {}
+        method=method,
+        url=target.url + quote(path),
+        data=body,
+        headers={} if body is None else {"Content-Type": "application/json"},
     )
     SigV4Auth(target.credentials, "execute-api", target.region).add_auth(request)
     context = ssl.create_default_context(cafile=target.certificate)

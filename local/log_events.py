@@ -34,7 +34,7 @@ def events_of(project: Project, *, package: str, since_minutes: float) -> list[L
     select(discover(project.packages), [package])
     running = require_running(project)
     logs = aws_client("logs", endpoint_url=running.aws_endpoint_url)
-    start_ms = int((time.time() - since_minutes * 60) * 1000)
+    start_ms = int(max(0.0, time.time() - since_minutes * 60) * 1000)
     found = [
         (event["timestamp"], source, event["message"].rstrip("\n"))
         for source, group in _groups(running, package).items()

@@ -1,6 +1,7 @@
 """The record of the local cloud that runs from this folder: who it is, where it answers, and that it is the only one.
 
 `up` holds a lock on the state folder while it runs, so a record whose lock is free is a leftover and says nothing.
+The locked file holds the number of its process, so that a cloud that is still coming up can be stopped too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from local.project import Project
 from model_packages.errors import OperatorError
@@ -46,6 +49,9 @@ class RunningCloud:
         return self.models.get(package, {}).get(name)
 
 
+_RECORD = TypeAdapter(RunningCloud)
+
+
 class AlreadyRunning(OperatorError):
     """Another process holds this folder's local cloud."""
 
@@ -57,9 +63,12 @@ def only_one(project: Project) -> Iterator[Callable[[RunningCloud], None]]:
     Raises: AlreadyRunning if another process holds it.
     """
     project.state.mkdir(parents=True, exist_ok=True)
-    with (project.state / "lock").open("a") as lock:
+    with (project.state / "lock").open("a", encoding="ascii") as lock:
         if not _try_lock(lock.fileno()):
-            raise AlreadyRunning("the local cloud of this folder runs already; `flyball status` shows it")
+            raise AlreadyRunning("the local cloud of this folder is coming up or going down; `flyball down` ends it")
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         record = _record(project)
         record.unlink(missing_ok=True)
         try:
@@ -69,13 +78,20 @@ def only_one(project: Project) -> Iterator[Callable[[RunningCloud], None]]:
 
 
 def find_running(project: Project) -> RunningCloud | None:
-    """The cloud that serves from this folder, or None."""
+    """The cloud that serves from this folder, or None.
+
+    Raises: OperatorError if its record is damaged.
+    """
     if not is_locked(project):
         return None
     try:
-        return RunningCloud(**json.loads(_record(project).read_text(encoding="utf-8")))
+        return _RECORD.validate_json(_record(project).read_bytes())
     except FileNotFoundError:
         return None
+    except ValidationError as error:
+        raise OperatorError(
+            f"{_record(project)} is damaged; stop the local cloud with Ctrl-C where it runs, and start it again"
+        ) from error
 
 
 def require_running(project: Project) -> RunningCloud:
@@ -103,15 +119,15 @@ def stop_running(project: Project, *, sleep: Callable[[float], None] = time.slee
 
     Raises: OperatorError if it is still there after 40 seconds.
     """
-    running = find_running(project)
-    if running is None:
+    if not is_locked(project):
         return False
-    os.kill(running.pid, signal.SIGTERM)
+    pid = int((project.state / "lock").read_text(encoding="ascii"))
+    os.kill(pid, signal.SIGTERM)
     for _ in range(int(STOP_SECONDS / 0.1)):
         if not is_locked(project):
             return True
         sleep(0.1)
-    raise OperatorError(f"the local cloud (process {running.pid}) did not stop within {STOP_SECONDS:.0f} s; kill it")
+    raise OperatorError(f"the local cloud (process {pid}) did not stop within {STOP_SECONDS:.0f} s; kill it")
 
 
 def _try_lock(descriptor: int) -> bool:

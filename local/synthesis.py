@@ -49,7 +49,7 @@ async def synthesize(*, project: Project, children: Children, validate: bool = F
     with tempfile.TemporaryDirectory(prefix=".synth-", dir=project.build) as scratch:
         out = Path(scratch) / "cdk.out"
         await _run_app(project, out=out, children=children, validate=validate)
-        (out / DIGEST_FILE).write_text(digest, encoding="ascii")
+        (out / DIGEST_FILE).write_text(_seal(digest, out), encoding="ascii")
         shutil.rmtree(project.assembly, ignore_errors=True)
         out.rename(project.assembly)
     return Synthesis(assembly=project.assembly, fresh=True)
@@ -74,7 +74,21 @@ def _inputs(project: Project) -> Iterator[Path]:
 
 def _is_current(project: Project, digest: str) -> bool:
     recorded = project.assembly / DIGEST_FILE
-    return recorded.is_file() and recorded.read_text(encoding="ascii") == digest
+    return recorded.is_file() and recorded.read_text(encoding="utf-8", errors="replace") == _seal(
+        digest, project.assembly
+    )
+
+
+def _seal(digest: str, assembly: Path) -> str:
+    """Ties what went in to what lies there: a file that somebody removed or changed since, by hand or with the CDK's
+    own command, breaks it. Python's bytecode does not count: model servers run in the assembly.
+    """
+    seal = hashlib.sha256(digest.encode())
+    for path in sorted(assembly.rglob("*")):
+        if path.is_file() and path.name != DIGEST_FILE and "__pycache__" not in path.parts:
+            status = path.stat()
+            seal.update(f"{path.relative_to(assembly)}\0{status.st_size} {status.st_mtime_ns}\0".encode())
+    return seal.hexdigest()
 
 
 async def _run_app(project: Project, *, out: Path, children: Children, validate: bool) -> None:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from model_packages.interface import load_interface
 
 ARTIFACT = "model.tar.gz"
 MANIFEST = "flyball.json"
+MANIFEST_KEYS = frozenset({"schema_hash", "metrics", "records"})
+"""What is read of a manifest here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +104,15 @@ def load_version(package: str, *, project: Project) -> TrainedVersion:
 
     Raises: OperatorError if there is none.
     """
-    folder = project.version(package)
-    if not is_trained(package, project=project):
+    version = _find_version(package, project=project)
+    if version is None:
         raise OperatorError(f"{package} has no trained version; `flyball train {package}` makes one")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return TrainedVersion(package=package, artifact=folder / ARTIFACT, manifest=manifest)
+    return version
 
 
 def is_trained(package: str, *, project: Project) -> bool:
-    """Whether a first version lies on disk."""
-    folder = project.version(package)
-    return (folder / ARTIFACT).is_file() and (folder / MANIFEST).is_file()
+    """Whether a whole first version lies on disk."""
+    return _find_version(package, project=project) is not None
 
 
 def is_current(package: str, *, project: Project) -> bool:
@@ -125,6 +126,17 @@ def is_current(package: str, *, project: Project) -> bool:
     return bool(load_version(package, project=project).manifest["schema_hash"] == interface.schema_hash)
 
 
+def unpack(version: TrainedVersion, folder: Path) -> None:
+    """Lays out what `pack` packed. Raises: OperatorError if the archive is damaged."""
+    try:
+        with tarfile.open(version.artifact) as archive:
+            archive.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise OperatorError(
+            f"{version.artifact} is damaged ({type(error).__name__}); `flyball train {version.package}` makes it anew"
+        ) from error
+
+
 def pack(folder: Path, archive: Path) -> None:
     """Writes `folder` as a tar.gz without times or owners, so that equal contents give equal bytes."""
     content = io.BytesIO()
@@ -132,6 +144,18 @@ def pack(folder: Path, archive: Path) -> None:
         for path in sorted(folder.rglob("*")):
             tar.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=_without_origin)
     archive.write_bytes(gzip.compress(content.getvalue(), mtime=0))
+
+
+def _find_version(package: str, *, project: Project) -> TrainedVersion | None:
+    """The first version on disk; None where something of it is missing, or its manifest is damaged."""
+    folder = project.version(package)
+    try:
+        manifest: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_KEYS or not (folder / ARTIFACT).is_file():
+        return None
+    return TrainedVersion(package=package, artifact=folder / ARTIFACT, manifest=manifest)
 
 
 def _without_origin(member: tarfile.TarInfo) -> tarfile.TarInfo:

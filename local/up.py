@@ -138,12 +138,14 @@ class InterruptibleClock(SystemClock):
 def next_steps(project: Project, running: RunningCloud) -> str:
     """What to try: a line to paste for each package."""
     packages = [package.name for package in discover(project.packages)]
+    certificate = _shown(Path(running.certificate), project)
     lines = [
         "",
         f"serving {', '.join(packages) or 'no model yet (flyball new NAME makes one)'} at {running.api_url}",
         "",
         *(f"{curl_line(project, running, package=name)}\n" for name in packages),
         f"documentation   {running.api_url}/models/<name>   and   {running.api_url}/openapi.json",
+        f"                (its curl lines need the export below, and --cacert {certificate})",
         f"AWS clients     export AWS_ENDPOINT_URL={running.aws_endpoint_url} AWS_REGION={REGION} "
         f"AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
         "more            flyball status | flyball logs NAME | flyball invoke NAME | flyball new NAME",

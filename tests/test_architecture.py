@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ POLL_PAUSE_SECONDS = 0.05
 VAGUE_MODULES = {"utils", "util", "helpers", "helper", "common", "base", "constants", "misc"}
 
 
+@cache
 def _tracked_files() -> list[Path]:
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
@@ -55,9 +57,19 @@ def _python_files() -> list[Path]:
     return [path for path in _tracked_files() if path.suffix == ".py"]
 
 
-def _imported(path: Path) -> Iterator[str]:
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imported(path: Path) -> frozenset[str]:
     """The top-level names that a file imports, wherever in the file it does."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return frozenset(_imports(_tree(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -98,7 +110,7 @@ def test_a_library_is_imported_only_where_its_code_runs(library: str) -> None:
 
 @pytest.mark.parametrize("module", TORCH_FREE_FILES)
 def test_the_contract_imports_neither_torch_nor_numpy(module: str) -> None:
-    imported = set(_imported(ROOT / "model_packages" / f"{module}.py"))
+    imported = _imported(ROOT / "model_packages" / f"{module}.py")
 
     assert imported & {"torch", "numpy", "boto3", "botocore"} == set()
 
@@ -127,7 +139,7 @@ def test_every_module_says_what_it_is() -> None:
         for path in _python_files()
         if path.read_text(encoding="utf-8").strip()
         and "_template" not in path.parts
-        and ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None
+        and ast.get_docstring(_tree(path)) is None
     }
 
     assert silent == set()
@@ -135,7 +147,7 @@ def test_every_module_says_what_it_is() -> None:
 
 def _sleeps(path: Path) -> Iterator[str]:
     """Calls of a sleep() that waits for longer than a poll's pause, or for a time that cannot be read off."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith(("time.sleep", "asyncio.sleep")):
             continue
         seconds = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None

@@ -20,6 +20,7 @@ from functions.shared.proxy import (
     answer,
     read_base_path,
     read_headers,
+    read_host,
     read_path,
 )
 from model_packages.errors import CallerError, PackageError, UnknownModel, UnknownPath
@@ -75,8 +76,7 @@ class Catalogue:
             raise UnknownModel(name, list(self.models))
         if len(rest) > 1:
             raise UnknownPath(path=read_path(event), known=KNOWN_PATHS)
-        host = event["requestContext"].get("domainName", "")
-        url = f"https://{host}{read_base_path(event)}/models/{name}/predict"
+        url = f"https://{read_host(event)}{read_base_path(event)}/models/{name}/predict"
         page = documentation_page(self.models[name], url=url, settings=self.settings)
         headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
         return answer(200, page, media_type=HTML_MEDIA_TYPE, headers=headers)

@@ -1,6 +1,7 @@
 """One model's documentation as a page of HTML that needs nothing else: no script, no font, no request. Pure.
 
-Every value is escaped where it is put in. Light and dark follow the reader's system; tables scroll on a phone.
+Every value is escaped where it is put in. Light and dark follow the reader's system; on a phone, a table's rows
+become cards, each value with its heading.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -19,15 +21,34 @@ from functions.catalogue.settings import CatalogueSettings
 from model_packages.fields import FieldSpec, Kind
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1, h2 { line-height: 1.2; }
-code, pre { font: .9rem/1.45 ui-monospace, monospace; }
-pre { background: var(--soft); padding: .75rem; overflow-x: auto; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; min-width: 100%; }
-caption { text-align: left; padding: .25rem 0; }
-th, td { border-bottom: 1px solid var(--line); padding: .4rem .75rem .4rem 0; text-align: left; vertical-align: top; }
+:root { color-scheme: light dark; --line: #8885; --soft: #8882; --accent: light-dark(#0b5fa5, #7cc0ff); }
+* { box-sizing: border-box; }
+body { font: 1rem/1.55 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
+h1 { font-size: 2.2rem; margin: 0; }
+h1, h2, h3 { line-height: 1.2; }
+h2 { margin: 2.5rem 0 .75rem; padding-bottom: .35rem; border-bottom: 2px solid var(--line); font-size: 1.35rem; }
+h3 { margin: 1.5rem 0 .5rem; font-size: 1.05rem; }
+code, pre { font: .9rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre { background: var(--soft); border-radius: .5rem; margin: 0; padding: .85rem 1rem; overflow-x: auto; }
+.line { white-space: pre-wrap; overflow-wrap: anywhere; }
+.line b { color: var(--accent); }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
+figure { margin: 0; min-width: 0; }
+caption, figcaption, footer { font-size: .85rem; opacity: .75; text-align: left; padding: 0 0 .35rem; }
+footer { margin-top: 3rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .5rem 1rem .5rem 0; text-align: left; vertical-align: top; }
+tbody th { font-weight: inherit; }
+tbody th code { color: var(--accent); font-weight: 600; }
+@media (max-width: 46rem) {
+  thead { position: absolute; clip-path: inset(50%); }
+  table, caption, tbody, tr, th, td { display: block; }
+  tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  tbody th, td { border: 0; padding: .1rem 0; overflow-wrap: anywhere; }
+  td { display: grid; grid-template-columns: 6rem 1fr; gap: .5rem; }
+  td::before { content: attr(data-head); opacity: .75; }
+  td:empty { display: none; }
+}
 """
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -40,6 +61,7 @@ _CREDENTIALS = {
     "cognito": '--header "Authorization: Bearer $ID_TOKEN"',
 }
 
+_ROW_OF_NUMBERS = re.compile(r"\[(\n[-+.\deE,\s]+)\]")
 _LIMITS: Mapping[str, str] = {
     "minimum": "{} or more",
     "exclusive_minimum": "more than {}",
@@ -62,16 +84,16 @@ def documentation_page(model: PublishedModel, *, url: str, settings: CatalogueSe
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
             f"<h1>{escape(model.name)}</h1><p>{escape(model.config.description)}</p>",
-            f"<p><code>POST {escape(url)}</code></p>",
+            f'<pre class="line"><code><b>POST</b> {escape(url)}</code></pre>',
             f"<p>The body is one request, or <code>{{&quot;instances&quot;: [...]}}</code> with up to "
             f"{limits.maximum_rows} of them; {limits.maximum_body_bytes:,} bytes at most.</p>",
+            "<h2>Call it</h2>",
+            _line(curl_line(model.examples[0]["request"], url=url, settings=settings)),
             _fields_section("Request", model.interface.request_fields),
             _fields_section("Response", model.interface.response_fields),
             _examples_section(model.examples),
-            "<h2>Call it</h2>",
-            _code(curl_line(model.examples[0]["request"], url=url, settings=settings)),
             _errors_section(),
-            f"<p>Schema <code>{model.interface.schema_hash}</code></p></main></body></html>",
+            f"<footer>Schema <code>{model.interface.schema_hash}</code></footer></main></body></html>",
         ]
     )
 
@@ -84,22 +106,19 @@ def curl_line(request: Any, *, url: str, settings: CatalogueSettings) -> str:
 
 
 def _fields_section(title: str, fields: Sequence[FieldSpec]) -> str:
-    rows = [_cells(spec) for spec in fields]
-    return f"<h2>{escape(title)}</h2>" + _table(
-        f"Fields of the {title.lower()}", ("Field", "Type", "Unit", "Allowed", "Required", "Meaning"), rows
-    )
-
-
-def _cells(spec: FieldSpec) -> tuple[str, ...]:
-    return spec.name, _type(spec), spec.unit or "", _allowed(spec), _presence(spec), spec.description or ""
+    columns = {name: [cell(spec) for spec in fields] for name, cell in _COLUMNS.items()}
+    used = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = list(zip(*used.values(), strict=True))
+    return f"<h2>{escape(title)}</h2>" + _table(f"Fields of the {title.lower()}", list(used), rows)
 
 
 def _examples_section(examples: Sequence[dict[str, Any]]) -> str:
     parts = ["<h2>Examples</h2>"]
     for number, example in enumerate(examples, start=1):
         parts.append(f"<h3>{escape(str(example.get('name', f'Example {number}')))}</h3>")
-        parts.append(_code(json.dumps(example["request"], indent=2)))
-        parts.append(_code(json.dumps({"prediction": example["response"]}, indent=2)))
+        shown = {"Request": example["request"], "Answer": {"prediction": example["response"]}}
+        figures = (f"<figure><figcaption>{name}</figcaption>{_json(value)}</figure>" for name, value in shown.items())
+        parts.append(f'<div class="pair">{"".join(figures)}</div>')
     return "\n".join(parts)
 
 
@@ -111,22 +130,35 @@ def _errors_section() -> str:
     )
 
 
-def _table(caption: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     headings = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "\n".join(_row(row) for row in rows)
+    body = "\n".join(_row(head, row) for row in rows)
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead>\n<tbody>{body}</tbody></table>"
     )
 
 
-def _row(cells: Sequence[str]) -> str:
-    first, *rest = (escape(cell) for cell in cells)
-    return f'<tr><th scope="row"><code>{first}</code></th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+def _row(head: Sequence[str], cells: Sequence[str]) -> str:
+    pairs = [(escape(name), escape(cell)) for name, cell in zip(head, cells, strict=True)]
+    rest = "".join(f'<td data-head="{name}">{_wrapped(cell)}</td>' for name, cell in pairs[1:])
+    return f'<tr><th scope="row"><code>{pairs[0][1]}</code></th>{rest}</tr>'
 
 
-def _code(text: str) -> str:
+def _wrapped(cell: str) -> str:
+    """One element, because a card sets it beside its heading; nothing for nothing, so that a card can leave it out."""
+    return f"<span>{cell}</span>" if cell else ""
+
+
+def _json(value: Any) -> str:
+    """Indented, with each innermost row of numbers on one line. A line break is never inside a text in JSON."""
+    indented = json.dumps(value, indent=2, ensure_ascii=False)
+    text = _ROW_OF_NUMBERS.sub(lambda row: f"[{' '.join(row[1].split())}]", indented)
     return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+
+
+def _line(text: str) -> str:
+    """One line of a shell, shown whole however long it is."""
+    return f'<pre class="line"><code>{escape(text)}</code></pre>'
 
 
 def _type(spec: FieldSpec) -> str:
@@ -137,7 +169,7 @@ def _type(spec: FieldSpec) -> str:
         Kind.BOOLEAN: "true or false",
         Kind.CATEGORY: "category",
         Kind.TEXT: "text",
-        Kind.TENSOR: f"nested arrays, {shape} of {spec.dtype}",
+        Kind.TENSOR: f"{'array' if len(spec.shape) == 1 else 'nested arrays'}, {shape} of {spec.dtype}",
         Kind.IMAGE: f"image {shape}: nested arrays, or a PNG in base64",
     }
     return names[spec.kind]
@@ -161,3 +193,14 @@ def _shown(limit: float | str) -> str:
 def _presence(spec: FieldSpec) -> str:
     default = "" if spec.default is None else f" ({json.dumps(spec.default, ensure_ascii=False)} if left out)"
     return ("yes" if spec.required else f"no{default}") + (", may be null" if spec.nullable else "")
+
+
+_COLUMNS: Mapping[str, Callable[[FieldSpec], str]] = {
+    "Field": lambda spec: spec.name,
+    "Type": _type,
+    "Unit": lambda spec: spec.unit or "",
+    "Allowed": _allowed,
+    "Required": _presence,
+    "Meaning": lambda spec: spec.description or "",
+}
+"""A column is left out where no field has anything in it."""

@@ -42,6 +42,13 @@ def read_headers(event: ProxyEvent) -> dict[str, str]:
     return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
+def read_host(event: ProxyEvent) -> str:
+    """Host and port that the caller asked; API Gateway sets the header itself, and on AWS the port is always 443."""
+    host: str = event["requestContext"].get("domainName", "")
+    port = read_headers(event).get("x-forwarded-port", "443")
+    return host if port == "443" else f"{host}:{port}"
+
+
 def read_base_path(event: ProxyEvent) -> str:
     """What stands before the API's own paths in the URL: the stage ("/api"), or a custom domain's mapping, or ""."""
     full, own = _parts(event["requestContext"]["path"]), _parts(read_path(event))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import math
+import struct
+import zlib
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -114,6 +117,7 @@ def test_an_image_as_nested_numbers_is_taken_as_it_is() -> None:
         (BYTES, [-1, 0]),
         (BYTES, [0.5, 1]),
         (PHOTO, "not base64!"),
+        (PHOTO, "é"),
         (PHOTO, base64.b64encode(b"no png").decode()),
         (PHOTO, png(np.zeros((3, 2), dtype=np.uint8))),
         (PHOTO, png(np.zeros((2, 3, 3), dtype=np.uint8))),
@@ -126,6 +130,62 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: FieldSpec, val
         row({field.name: value}, field)
 
     assert [problem.pointer for problem in refused.value.problems] == [f"/{field.name}"]
+
+
+def test_a_tensor_of_numbers_takes_integers_of_any_size() -> None:
+    huge = 2**64 - 1
+
+    values = row({"spectrum": [[huge, huge], [huge, huge]]}, TENSOR).values["spectrum"]
+
+    assert values.tolist() == [[2.0**64] * 2] * 2
+
+
+def broken_png(*chunks: tuple[bytes, bytes]) -> str:
+    """A PNG with the right header, and after it only these chunks (type, content)."""
+    whole = base64.b64decode(png(np.zeros((2, 3), dtype=np.uint8)))
+    return base64.b64encode(whole[:33] + b"".join(map(chunk, chunks))).decode()
+
+
+def chunk(named: tuple[bytes, bytes]) -> bytes:
+    name, content = named
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+SAMPLES = (b"IDAT", zlib.compress(bytes(8)))
+END = (b"IEND", b"")
+LARGE, PALETTE = (struct.pack(">IIBBBBB", *size, 0, 0, 0) for size in ((60_000, 60_000, 8, 0), (3, 2, 8, 3)))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [END],
+        [(b"IDAT", b"no deflated data"), END],
+        [(b"IDAT", zlib.compress(bytes(3))), END],
+        [(b"IDAT", zlib.compress(b"\x09" * 8)), END],
+        [(b"gAMA", b""), SAMPLES, END],
+        [(b"acTL", b"1"), SAMPLES, END],
+        [(b"zTXt", b"a\0\0" + zlib.compress(bytes(10_000_000))), SAMPLES, END],
+        [(b"IHDR", LARGE), SAMPLES, END],
+        [(b"IHDR", PALETTE), SAMPLES, END],
+    ],
+)
+def test_a_png_that_cannot_be_decoded_is_told_from_one_of_the_wrong_size(chunks: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        row({"photo": broken_png(*chunks)}, PHOTO)
+
+    [problem] = refused.value.problems
+    assert (problem.pointer, problem.code) == ("/photo", "image_unreadable")
+
+
+@given(position=st.integers(33, 90), value=st.integers(0, 255))
+def test_no_damage_to_a_png_is_more_than_a_bad_field(position: int, value: int) -> None:
+    damaged = bytearray(base64.b64decode(broken_png((b"pHYs", bytes(9)), (b"tRNS", bytes(2)), SAMPLES, END)))
+    damaged[position] = value
+
+    with suppress(InvalidRequest):
+        row({"photo": base64.b64encode(damaged).decode()}, PHOTO)
 
 
 def test_every_bad_field_is_named_at_once() -> None:

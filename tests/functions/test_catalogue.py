@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from openapi_spec_validator import validate
 
 from functions.catalogue.catalogue import Catalogue
 from functions.catalogue.models import find_models
+from functions.catalogue.page import documentation_page
 from functions.catalogue.settings import AuthorizationName, CatalogueSettings
 from tests.functions.conftest import PACKAGES
 from tests.functions.doubles import INFERENCE_ID, REQUEST, RESPONSE, catalogue_event
@@ -175,7 +177,7 @@ def test_a_model_s_page_shows_every_field_with_unit_range_and_categories() -> No
         assert limit in page.text
     for default in ("no (20.0 if left out)", 'no ("NONE" if left out)', "after drying"):
         assert default in page.text
-    for kind in ("true or false", "nested arrays, 4 of float32", "image 2 × 2: nested arrays, or a PNG in base64"):
+    for kind in ("true or false", "array, 4 of float32", "image 2 × 2: nested arrays, or a PNG in base64"):
         assert kind in page.text
 
 
@@ -198,6 +200,40 @@ def test_a_model_s_page_is_readable_for_everybody() -> None:
     assert [tag for tag, _ in page.tags].count("h1") == 1
     assert all(found.get("scope") in {"col", "row"} for tag, found in page.tags if tag == "th")
     assert [tag for tag, _ in page.tags].count("caption") == [tag for tag, _ in page.tags].count("table")
+
+
+def test_a_card_on_a_phone_has_the_heading_of_each_value() -> None:
+    _, page = read_page()
+
+    headings = {found["data-head"] for tag, found in page.tags if tag == "td"}
+    assert headings == {"Type", "Unit", "Allowed", "Required", "Meaning"}
+
+
+def test_a_column_that_no_field_fills_is_left_out() -> None:
+    _, page = read_page()
+
+    _, _, response = page.text.partition("Fields of the response")
+    assert "Unit" in page.text
+    assert "Unit" not in response
+
+
+def test_a_row_of_numbers_is_one_line_of_an_example() -> None:
+    model = find_models(PACKAGES)["flowers"]
+    text = "[\n1,\n2]"  # stays as it is: a line break within a text is no line break in JSON
+    model.examples[:] = [{"request": {"grid": [[1, -2.5], [1e-9, 4]], "text": text}, "response": {}}]
+
+    page = documentation_page(model, url="https://api", settings=CatalogueSettings(authorization="iam"))
+
+    assert unescape(page).count("    [1, -2.5],\n    [1e-09, 4]\n") == 1
+    assert json.dumps(text) in unescape(page)
+
+
+def test_the_address_has_the_port_that_was_asked() -> None:
+    event = {**PAGE_EVENT, "headers": {"X-Forwarded-Port": "8443"}}
+
+    body = make_catalogue().handle(event)["body"]
+
+    assert "https://abc123.execute-api.us-east-1.amazonaws.com:8443/api/models/flowers/predict" in body
 
 
 def test_values_of_a_package_are_escaped() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.shared.proxy import read_base_path, read_path
+from functions.shared.proxy import read_base_path, read_host, read_path
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,9 @@ from functions.shared.proxy import read_base_path, read_path
             "/api",
             "/models/x/v2/infer",
         ),
-        ("/models/{name}", {"name": "a b"}, "/api/models/a%20b", "", "/api/models/a%20b"),
+        ("/models/{name}", {"name": "a b"}, "/api/models/a%20b", "/api", "/models/a b"),
+        ("/models/{name}", {"name": "flowers"}, "/api/models/flowers/", "/api", "/models/flowers"),
+        ("/models", None, "/api//models/", "/api", "/models"),
     ],
 )
 def test_the_base_path_is_what_stands_before_the_api_s_own(
@@ -33,3 +35,17 @@ def test_the_base_path_is_what_stands_before_the_api_s_own(
     event = {"resource": resource, "pathParameters": parameters, "requestContext": {"path": full}}
 
     assert (read_base_path(event), read_path(event)) == (base, path)
+
+
+@pytest.mark.parametrize(
+    ("headers", "host"),
+    [
+        ({}, "api.example.com"),
+        ({"X-Forwarded-Port": "443"}, "api.example.com"),
+        ({"X-Forwarded-Port": "8443"}, "api.example.com:8443"),
+    ],
+)
+def test_the_host_is_the_one_that_was_asked(headers: dict[str, str], host: str) -> None:
+    event = {"headers": headers, "requestContext": {"domainName": "api.example.com"}}
+
+    assert read_host(event) == host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,9 +19,11 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from functions.gateway.endpoint import SageMakerEndpoint, make_client, model_error_of
+from functions.gateway.endpoint import SageMakerEndpoint, failure_of, make_client
 from model_packages.errors import (
     ContractViolation,
+    FieldProblem,
+    InvalidRequest,
     ModelError,
     ModelThrottled,
     ModelTimedOut,
@@ -84,7 +86,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -162,6 +164,48 @@ def test_the_container_s_status_says_whose_failure_it_is(
     assert type(raised.value) is expected
     assert str(raised.value) == f"the container answered {container_status}; its log: arn:aws:logs:stream"
     assert len(runtime.requests) == 1
+
+
+UNREADABLE = FieldProblem("/instances/1/photo", "image_unreadable", "a broken PNG", "a PNG")
+NO_JSON = FieldProblem("", "json_invalid", "NaN at line 1", "one JSON value in UTF-8")
+WRONG_TYPE = FieldProblem("/photo", "type", "float", "int")
+
+
+def refusal(status: int, message: str) -> Act:
+    content = {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": "arn:aws:logs:stream"}
+    return answer(424, json.dumps(content).encode(), x_amzn_ErrorType="ModelError")
+
+
+@pytest.mark.parametrize(("status", "problem"), [(422, UNREADABLE), (400, NO_JSON)])
+def test_what_only_the_container_can_find_is_the_caller_s_mistake(
+    runtime: Runtime, endpoint: SageMakerEndpoint, status: int, problem: FieldProblem
+) -> None:
+    runtime.acts = [refusal(status, json.dumps({"error": "...", "errors": [asdict(problem)]}))]
+
+    with pytest.raises(InvalidRequest) as raised:
+        endpoint.invoke(b"{}", inference_id="i")
+
+    assert raised.value.problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        json.dumps({"error": "...", "errors": [asdict(UNREADABLE), asdict(WRONG_TYPE)]}),
+        json.dumps({"error": "...", "errors": [{"pointer": "/photo"}]}),
+        json.dumps({"error": "...", "errors": []}),
+        json.dumps({"error": "...", "errors": 3}),
+        json.dumps(["errors"]),
+        "torn {",
+    ],
+)
+def test_whatever_else_the_container_refuses_is_the_model_s_failure(
+    runtime: Runtime, endpoint: SageMakerEndpoint, message: str
+) -> None:
+    runtime.acts = [refusal(422, message)]
+
+    with pytest.raises(ContractViolation):
+        endpoint.invoke(b"{}", inference_id="i")
 
 
 @pytest.mark.parametrize(
@@ -252,4 +296,4 @@ def test_a_rehearsal_asks_nobody_and_leaves_no_trace(runtime: Runtime, endpoint:
     ],
 )
 def test_every_failure_of_the_transport_is_the_model_s(error: Any, expected: type[ModelError]) -> None:
-    assert type(model_error_of(error)) is expected
+    assert type(failure_of(error)) is expected

@@ -86,6 +86,15 @@ def test_a_rejected_request_is_counted_by_its_reason(capsys: pytest.CaptureFixtu
     assert counted["RejectedRequests"] == [1.0]
 
 
+@pytest.mark.parametrize(("model_ms", "refused_by"), [(None, None), (2.0, "container")])
+def test_a_request_that_only_the_container_refused_says_so(
+    capsys: pytest.CaptureFixture[str], model_ms: float | None, refused_by: str | None
+) -> None:
+    make_telemetry().record(RequestRecord(INFERENCE_ID, status=422, model_ms=model_ms, error=InvalidRequest([])))
+
+    assert lines_of(capsys)[0].get("refused_by") == refused_by
+
+
 @pytest.mark.parametrize(
     ("error", "metric", "reason"),
     [(ModelTimedOut("slow"), "ModelErrors", "model-timed-out"), (KeyError("x"), "InternalErrors", "internal-error")],

@@ -73,6 +73,20 @@ def test_a_certificate_of_which_a_file_is_missing_is_made_anew(tmp_path: Path) -
     assert asyncio.run(shake_hands(again, host="localhost", trust=again.client_context())) == "hello"
 
 
+@pytest.mark.parametrize("name", ["ca.pem", "server.pem", "server.key"])
+@pytest.mark.parametrize("is_swapped", [True, False])
+def test_a_certificate_of_which_a_file_is_damaged_or_another_s_is_made_anew(
+    tmp_path: Path, name: str, *, is_swapped: bool
+) -> None:
+    other = ensure_certificate(tmp_path / "other", clock=SystemClock()).ca_path.with_name(name)
+    certificate = ensure_certificate(tmp_path / "own", clock=SystemClock())
+    certificate.ca_path.with_name(name).write_bytes(other.read_bytes() if is_swapped else b"damaged")
+
+    again = ensure_certificate(tmp_path / "own", clock=SystemClock())
+
+    assert asyncio.run(shake_hands(again, host="localhost", trust=again.client_context())) == "hello"
+
+
 def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     certificate = ensure_certificate(tmp_path, clock=SystemClock())
 

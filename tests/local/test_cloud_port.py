@@ -34,6 +34,8 @@ from local.services.lambda_function import Invocation, InvocationType
 from local.services.lambda_functions import moto_functions
 from local.services.sagemaker_runtime_api import InvokeEndpointApi
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ASSUMED_BY_LAMBDA = json.dumps(
     {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}

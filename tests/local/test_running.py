@@ -38,23 +38,28 @@ def cloud(pid: int) -> RunningCloud:
     )
 
 
-def serve_until_asked_to_stop(root: Path, ready: Connection) -> None:
+def hold_until_asked_to_stop(root: Path, ready: Connection, *, serves: bool) -> None:
     """What `flyball up` does with the lock, in a process of its own."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with only_one(Project(root=root)) as announce:
-        announce(cloud(os.getpid()))
-        ready.send("serving")
+        if serves:
+            announce(cloud(os.getpid()))
+        ready.send("locked")
         signal.sigwait({signal.SIGTERM})
+
+
+def start_other_process(project: Project, *, serves: bool) -> multiprocessing.process.BaseProcess:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=hold_until_asked_to_stop, args=(project.root, sender), kwargs={"serves": serves})
+    process.start()
+    assert receiver.poll(20), "the other process did not start"
+    return process
 
 
 @pytest.fixture
 def other_process(project: Project) -> multiprocessing.process.BaseProcess:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=serve_until_asked_to_stop, args=(project.root, sender))
-    process.start()
-    assert receiver.poll(20), "the other process did not start"
-    return process
+    return start_other_process(project, serves=True)
 
 
 def test_a_cloud_that_announced_itself_is_found_by_others(
@@ -70,7 +75,7 @@ def test_a_cloud_that_announced_itself_is_found_by_others(
 def test_a_second_cloud_in_the_same_folder_is_refused(
     project: Project, other_process: multiprocessing.process.BaseProcess
 ) -> None:
-    with pytest.raises(AlreadyRunning, match="runs already"), only_one(project):
+    with pytest.raises(AlreadyRunning, match="coming up or going down"), only_one(project):
         pass
 
     assert stop_running(project)
@@ -89,6 +94,15 @@ def test_stopping_asks_the_process_and_waits_for_its_end(
     assert not (project.state / "cloud.json").exists()
 
 
+def test_a_cloud_that_is_still_coming_up_is_stopped_too(project: Project) -> None:
+    process = start_other_process(project, serves=False)
+
+    stopped = stop_running(project)
+
+    process.join(10)
+    assert (stopped, process.exitcode) == (True, 0)
+
+
 def test_a_record_left_by_a_killed_process_says_nothing(project: Project) -> None:
     project.state.mkdir()
     (project.state / "lock").touch()
@@ -98,6 +112,15 @@ def test_a_record_left_by_a_killed_process_says_nothing(project: Project) -> Non
     assert not stop_running(project)
     with pytest.raises(OperatorError, match="make up"):
         require_running(project)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}'])
+def test_a_damaged_record_of_a_running_cloud_is_an_error_for_its_operator(project: Project, content: str) -> None:
+    with only_one(project):
+        (project.state / "cloud.json").write_text(content)
+
+        with pytest.raises(OperatorError, match=r"cloud\.json is damaged"):
+            find_running(project)
 
 
 def test_an_error_while_serving_takes_the_record_away(project: Project) -> None:

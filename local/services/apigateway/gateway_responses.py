@@ -67,6 +67,11 @@ TIMED_OUT: Final = GatewayError(
 )
 
 
+def unreadable(reason: str) -> GatewayError:
+    """The body breaks off, or is not in the pieces that its headers announce."""
+    return GatewayError(ErrorType.DEFAULT_4XX, 400, "BadRequestException", "Bad Request", reason)
+
+
 def rejected_invocation(reason: str) -> GatewayError:
     """Lambda did not take the invocation: no such function, no permission, throttled, payload too large."""
     return GatewayError(

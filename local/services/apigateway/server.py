@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from local.services.apigateway import gateway_responses as errors
 from local.services.apigateway.gateway import LARGEST_REQUEST_BYTES, Gateway
 from local.services.apigateway.gateway_responses import Response
 from local.services.apigateway.request import Request
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_FINISH = 5.0
 
@@ -39,12 +42,39 @@ async def serve(gateway: Gateway, *, host: str, port: int, tls: ssl.SSLContext |
     async def handle(incoming: web.BaseRequest) -> web.Response:
         return outgoing(await answer(gateway, incoming))
 
-    server = web.Server(handle, request_factory=request_factory, access_log=None)
+    # API Gateway passes a compressed body on as it is.
+    server = FrontDoor(handle, request_factory=request_factory, access_log=None, auto_decompress=False)
     runner = web.ServerRunner(server, shutdown_timeout=SECONDS_TO_FINISH)
     await runner.setup()
     site = web.TCPSite(runner, host, port, ssl_context=tls)
     await site.start()
     return GatewayServer(port=runner.addresses[0][1], runner=runner)
+
+
+class FrontDoor(web.Server):
+    """aiohttp's server, for which every error is a text or a page of HTML; here it is JSON as AWS has it."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """What is no HTTP ends here, and so does whatever the gateway did not expect."""
+        if status >= 500 and not isinstance(exc, ConnectionError):  # else the client went away
+            log.error("a request failed", exc_info=exc)
+        title = "Internal server error" if status >= 500 else "Bad Request"
+        response = web.json_response({"message": title}, status=status)
+        response.force_close()
+        return response
 
 
 def request_factory(
@@ -65,6 +95,8 @@ async def answer(gateway: Gateway, incoming: web.BaseRequest) -> Response:
         await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         body = await incoming.read()
+    except web.RequestPayloadError as error:
+        return gateway.refuse(read_head(gateway, incoming, b""), errors.unreadable(str(error)))
     except web.HTTPRequestEntityTooLarge:
         return gateway.refuse(read_head(gateway, incoming, b""), errors.TOO_LARGE)
     return await gateway.answer(read_head(gateway, incoming, body))
@@ -73,7 +105,7 @@ async def answer(gateway: Gateway, incoming: web.BaseRequest) -> Response:
 def read_head(gateway: Gateway, incoming: web.BaseRequest, body: bytes) -> Request:
     """The request in the gateway's terms; the stage is the first part of the path."""
     path, _, query = text_of(incoming.raw_path.encode("utf-8", "surrogateescape")).partition("?")
-    _, stage, *rest = path.split("/", 2)
+    _, stage, *rest = path.split("/", 2) if path.startswith("/") else ("", "")  # "*", or an address for a proxy
     return Request(
         method=incoming.method,
         stage=stage,

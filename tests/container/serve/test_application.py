@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from container.serve.metrics import ServerMetrics
 from container.serve.model_thread import ModelNotLoaded, Servable
 from container.tensors import Row
 from model_packages.contract import SAGEMAKER_PAYLOAD_LIMIT_BYTES, PackageConfig
+from model_packages.errors import FieldProblem, InvalidRequest
 from tests.container.serve.doubles import DoublingModel
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +38,15 @@ CONFIG = PackageConfig.model_validate(
 class Unserialisable(DoublingModel):
     def forward(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         return [{"y": object()} for _ in rows]
+
+
+class TornImages(DoublingModel):
+    """Takes every text for an image that it cannot decode."""
+
+    def row(self, request: Mapping[str, Any]) -> Row:
+        if isinstance(request["x"], str):
+            raise InvalidRequest([FieldProblem("/x", "image_unreadable", found="a torn PNG", allowed="a PNG")])
+        return super().row(request)
 
 
 class NumpyAnswers(DoublingModel):
@@ -136,6 +146,32 @@ async def test_a_bad_row_is_named_by_its_index() -> None:
         answer = await invoke(client, {"instances": [{"x": 1}, {"x": "1"}]})
 
     assert answer.json()["row"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "pointer", "code"),
+    [
+        (b'{"x": NaN, "x": 1}', 400, "", "json_invalid"),
+        (b'{"x": "torn"}', 422, "/x", "image_unreadable"),
+        (b'{"instances": [{"x": 1}, {"x": "torn"}]}', 422, "/instances/1/x", "image_unreadable"),
+    ],
+)
+async def test_a_mistake_that_the_edge_cannot_see_is_told_as_the_edge_tells_it(
+    content: bytes, status: int, pointer: str, code: str
+) -> None:
+    async with serving(TornImages()) as (client, _):
+        answer = await client.post("/invocations", content=content, headers={"Content-Type": "application/json"})
+
+    [problem] = answer.json()["errors"]
+    assert (answer.status_code, problem["pointer"], problem["code"]) == (status, pointer, code)
+    assert set(problem) == {"pointer", "code", "found", "allowed"}
+
+
+async def test_a_mistake_that_the_edge_should_have_seen_is_not_told_to_the_caller() -> None:
+    async with serving() as (client, _):
+        answer = await invoke(client, {"x": "1"})
+
+    assert "errors" not in answer.json()
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "application/x-npy", ""])

@@ -22,6 +22,8 @@ from local.deploy.registry import default_registry
 from local.deploy.state import InMemoryStore, StackEvent, Status
 from tests.local.deploy.moto_cloud import MotoCloud, moto_cloud
 
+pytestmark = pytest.mark.slow
+
 ASSEMBLY = Path(__file__).parent / "assembly"
 PLATFORM, DIGITS = "flyball-platform", "flyball-digits"
 

@@ -32,6 +32,8 @@ from local.services.lambda_function import (
     name_and_qualifier,
 )
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 MakeFunction = Callable[..., Function]
 

@@ -16,6 +16,8 @@ from local.services.apigateway.gateway import Account
 from local.services.apigateway.moto_policies import moto_policies
 from local.services.apigateway.permission import may_invoke
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = Account("123456789012", "us-east-1", {"local": "local"}.get)
 ROUTE = "arn:aws:execute-api:us-east-1:123456789012:abc/api/POST/models/digits/*"
 

@@ -39,7 +39,7 @@ from local.services.sagemaker.runtime import (
 )
 from model_packages.errors import OperatorError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/flyball:digits"
@@ -350,20 +350,23 @@ async def test_every_invocation_is_observed(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "reason"),
+    ("model", "startup_seconds", "reason"),
     [
         (
             "broken",
+            60,
             "ended with exit code 1 before it passed the ping health check. "
             "Its last log line: ValueError: the weights do not fit",
         ),
-        ("never ready", "did not pass the ping health check. Its last log line: serving ['serve']"),
-        ("garbage", "Failed to extract model data archive"),
-        ("malicious", "Failed to extract model data archive"),
+        ("never ready", 2, "did not pass the ping health check. Its last log line: serving ['serve']"),
+        ("garbage", 60, "Failed to extract model data archive"),
+        ("malicious", 60, "Failed to extract model data archive"),
     ],
 )
-async def test_a_model_that_cannot_be_served_fails_with_its_reason(cloud: Cloud, model: str, reason: str) -> None:
-    await cloud.create(model, ContainerStartupHealthCheckTimeoutInSeconds=1)
+async def test_a_model_that_cannot_be_served_fails_with_its_reason(
+    cloud: Cloud, model: str, startup_seconds: int, reason: str
+) -> None:
+    await cloud.create(model, ContainerStartupHealthCheckTimeoutInSeconds=startup_seconds)
 
     assert cloud.described["EndpointStatus"] == "Failed"
     assert reason in cloud.described["FailureReason"]

@@ -28,6 +28,7 @@ REGION: Final = "us-east-1"
 ACCOUNT: Final = "123456789012"
 
 STOP_SECONDS = 40.0
+LOOKS_TO_OUTLAST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def only_one(project: Project) -> Iterator[Callable[[RunningCloud], None]]:
     """
     project.state.mkdir(parents=True, exist_ok=True)
     with (project.state / "lock").open("a", encoding="ascii") as lock:
-        if not _try_lock(lock.fileno()):
+        if not _lock_soon(lock.fileno()):
             raise AlreadyRunning("the local cloud of this folder is coming up or going down; `flyball down` ends it")
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -128,6 +129,15 @@ def stop_running(project: Project, *, sleep: Callable[[float], None] = time.slee
             return True
         sleep(0.1)
     raise OperatorError(f"the local cloud (process {pid}) did not stop within {STOP_SECONDS:.0f} s; kill it")
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Whoever only looks whether the folder is locked holds the lock for an instant: that is no other cloud."""
+    for _ in range(LOOKS_TO_OUTLAST):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _try_lock(descriptor: int) -> bool:

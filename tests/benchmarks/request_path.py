@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.benchmarks.load import JSON_HEADERS, Figures, load
-from tests.local.checkout import Checkout, copy_version, make_checkout
+from tests.local.checkout import Checkout, give_version, make_checkout
 
 PACKAGE = "tumours"
 CONNECTIONS = (1, 8, 64)
@@ -76,7 +76,7 @@ def table(name: str, figures: list[Figures]) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="flyball-path-") as folder:
         checkout = make_checkout(Path(folder) / "flyball", packages=[PACKAGE])
-        copy_version(checkout, PACKAGE)
+        give_version(checkout, PACKAGE)
         examples = json.loads((checkout.root / "model_packages" / PACKAGE / "examples.json").read_text())
         body = json.dumps(examples[0]["request"]).encode()
         serving = checkout.up()

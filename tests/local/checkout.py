@@ -178,10 +178,14 @@ def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
     return Checkout(root)
 
 
-def copy_version(checkout: Checkout, package: str) -> None:
-    """Gives the copy the version of `package` that was trained here, to save the time."""
+def give_version(checkout: Checkout, package: str) -> None:
+    """Gives the copy a trained version of `package`: the one that lies here, to save the time, or a new one."""
     trained = ROOT / "build" / "models" / package
-    shutil.copytree(trained, checkout.root / "build" / "models" / package)
+    if trained.is_dir():
+        shutil.copytree(trained, checkout.root / "build" / "models" / package)
+        return
+    done = checkout.flyball("train", package)
+    assert done.returncode == 0, done.stderr
 
 
 def environment() -> dict[str, str]:

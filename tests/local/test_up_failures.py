@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.checkout import Checkout, copy_version, make_checkout
+from tests.local.checkout import Checkout, give_version, make_checkout
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_a_training_that_fails_shows_its_own_last_lines(checkout: Checkout) -> N
 
 
 def test_a_model_that_does_not_load_fails_the_deployment_with_the_servers_last_line(checkout: Checkout) -> None:
-    copy_version(checkout, PACKAGE)
+    give_version(checkout, PACKAGE)
     edit(
         checkout,
         "inference.py",
@@ -96,7 +96,7 @@ def test_a_model_that_does_not_load_fails_the_deployment_with_the_servers_last_l
 
 
 def test_a_version_of_another_schema_is_trained_again(checkout: Checkout) -> None:
-    copy_version(checkout, PACKAGE)
+    give_version(checkout, PACKAGE)
     edit(checkout, "schema.py", "class Request(Payload):", "class Request(Payload):\n    remark: str | None = None\n")
 
     output = failure_of_up(checkout)

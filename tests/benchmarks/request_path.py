@@ -64,6 +64,14 @@ def model_server_port(checkout: Checkout) -> int:
     raise LookupError("no model server runs")
 
 
+def lift_throttle(checkout: Checkout) -> None:
+    """The API refuses more than cdk.json says, and the local cloud too: the path is to be measured, not the refusal."""
+    path = checkout.root / "cdk.json"
+    configuration = json.loads(path.read_text())
+    configuration["context"]["flyball"]["throttling"] = {"rate_per_second": 10_000, "burst": 5_000}
+    path.write_text(json.dumps(configuration))
+
+
 def table(name: str, figures: list[Figures]) -> str:
     rows = [
         f"| {name} | {each.connections} | {each.requests_per_second:.0f} | {each.p50_ms:.1f} | {each.p99_ms:.1f} "
@@ -77,6 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="flyball-path-") as folder:
         checkout = make_checkout(Path(folder) / "flyball", packages=[PACKAGE])
         give_version(checkout, PACKAGE)
+        lift_throttle(checkout)
         examples = json.loads((checkout.root / "model_packages" / PACKAGE / "examples.json").read_text())
         body = json.dumps(examples[0]["request"]).encode()
         serving = checkout.up()

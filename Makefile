@@ -47,7 +47,7 @@ down: setup ## stop a local cloud that runs elsewhere
 test: lint ## the whole test suite
 	@$(BIN)/python -m pytest
 
-check: lint ## lint, types, architecture and unit tests: about a minute
+check: lint ## lint, types, architecture and unit tests: a minute or two
 	@$(BIN)/python -m pytest -m "not slow"
 
 lint: $(TESTS) ## style and types

@@ -33,9 +33,9 @@ $(SETUP): requirements/pip.txt requirements/runtime.txt requirements/torch.txt p
 	@$(BIN)/python -m cdk.function_asset
 	@touch $@
 
-$(TESTS): $(SETUP) requirements/lock.txt
+$(TESTS): $(SETUP) requirements/lock.txt requirements/bare.txt
 	@echo "installing what the tests need beside it"
-	@$(INSTALL) --no-deps --require-hashes --requirement requirements/lock.txt
+	@$(INSTALL) --no-deps --require-hashes --requirement requirements/lock.txt --requirement requirements/bare.txt
 	@touch $@
 
 up: setup ## deploy into the local cloud and serve; Ctrl-C stops it (FLAGS='--https-port 9443' sets options)
@@ -73,6 +73,8 @@ lock: setup ## resolve requirements/*.in again
 	  --no-emit-index-url --output-file requirements/lock.txt requirements/test.in
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --constraint requirements/lock.txt --output-file requirements/runtime.txt requirements/runtime.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --output-file requirements/bare.txt requirements/bare.in
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/pip.txt requirements/pip.in
 

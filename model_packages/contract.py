@@ -162,6 +162,22 @@ class Rollout(Section):
         return bake_minutes
 
 
+class Budget(Section):
+    """What the package may cost a month, and how often it is expected to be called."""
+
+    monthly_usd: Annotated[float, Field(gt=0)] | None = None
+    """More than this, at the fewest instances, stops the synth; nothing: no limit."""
+    requests_per_month: Annotated[int, Field(ge=0)] = 0
+    """What costs by the request is counted this often; with 0 it is shown per million requests and not counted."""
+
+
+class Preflight(Section):
+    """Findings of the synth that are known and wanted."""
+
+    accept: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    """Ids of docs/preflight.md, each with the reason; warnings, and errors that rest on an estimate."""
+
+
 class PackageConfig(Section):
     """One package.toml."""
 
@@ -175,6 +191,8 @@ class PackageConfig(Section):
     training: Training = Training()
     gate: Gate
     rollout: Rollout = Rollout()
+    budget: Budget = Budget()
+    preflight: Preflight = Preflight()
 
     @model_validator(mode="after")
     def _shift_needs_two_instances(self) -> Self:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from cdk.alarm_topic import AlarmTopic
 from cdk.names import VARIANT, PackageNames
 from model_packages.contract import Rollout
 
@@ -56,12 +55,12 @@ LONGEST_WINDOW_MINUTES = 3
 class RollbackAlarms(Construct):
     """`alarms` exist before the endpoint, because the endpoint names them; they therefore know it by its name."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: PackageNames, topic: sns.ITopic) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: PackageNames, topic: AlarmTopic) -> None:
         super().__init__(scope, construct_id)
         rollout = names.package.config.rollout
         self.alarms = [self._alarm(alarm, rollout=rollout, endpoint_name=names.endpoint) for alarm in ROLLBACK_ALARMS]
         for alarm in self.alarms:
-            alarm.add_alarm_action(actions.SnsAction(topic))
+            topic.tell(alarm)
 
     def _alarm(self, alarm: RollbackAlarm, *, rollout: Rollout, endpoint_name: str) -> cloudwatch.Alarm:
         # Two bad minutes of three, so that one slow answer on a quiet endpoint is no reason; a bake that is shorter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from cdk.network import Network
 from cdk.python_function import FunctionSpec, PythonFunction
 from cdk.settings import PlatformSettings
 from cdk.sources import Sources
@@ -15,7 +16,14 @@ class Catalogue(PythonFunction):
     """It knows every package's schema, and calls nothing."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, sources: Sources, key: kms.IKey, settings: PlatformSettings
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sources: Sources,
+        key: kms.IKey,
+        network: Network,
+        settings: PlatformSettings,
     ) -> None:
         environment = CatalogueSettings(
             authorization=settings.authorization, documentation=settings.documentation
@@ -27,4 +35,4 @@ class Catalogue(PythonFunction):
             timeout_seconds=10,
             memory_mb=512,
         )
-        super().__init__(scope, construct_id, spec=spec, key=key, settings=settings)
+        super().__init__(scope, construct_id, spec=spec, key=key, interfaces=network.functions, settings=settings)

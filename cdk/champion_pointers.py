@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from cdk.names import PackageNames
+from cdk.network import Network
 from cdk.python_function import FunctionSpec, PythonFunction
 from cdk.settings import PlatformSettings
 from cdk.sources import Sources
@@ -26,7 +27,14 @@ class ChampionPointers(Construct):
     """One `Custom::ChampionPointer` a package, all made by the same function."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, sources: Sources, key: kms.IKey, settings: PlatformSettings
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sources: Sources,
+        key: kms.IKey,
+        network: Network,
+        settings: PlatformSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         names = [PackageNames(settings.prefix, package) for package in sources.packages]
@@ -42,8 +50,11 @@ class ChampionPointers(Construct):
                 statements=[_put_statement(names)] if names else [],
             ),
             key=key,
+            interfaces=network.pointers,
             settings=settings,
         )
+        # Its answers to CloudFormation take these ways, the one to its own deletion included.
+        creator.function.node.add_dependency(*network.ways)
         for name in names:
             CustomResource(
                 self,

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from cdk.alarms import RollbackAlarms
 from cdk.image import Image
+from cdk.interfaces import Interfaces, acknowledge_interfaces
 from cdk.names import ENDPOINT_LOGS, PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge_resource
@@ -59,6 +60,11 @@ class ExecutionRole(iam.Role):
         namespaces = {"StringLike": {"cloudwatch:namespace": ["AWS/SageMaker*", f"{ENDPOINT_LOGS}*"]}}
         self._allow("cloudwatch:PutMetricData", on=["*"], conditions=namespaces)
         self._allow("cloudwatch:DescribeAlarms", on=[alarm.alarm_arn for alarm in alarms.alarms])
+
+    def attach(self, interfaces: Interfaces) -> None:
+        """Allows to give the model's hosts network interfaces in a VPC."""
+        self._policy.add_statements(*interfaces.for_sagemaker())
+        acknowledge_interfaces(self)
 
     def _allow(self, *actions: str, on: list[str], conditions: dict[str, Any] | None = None) -> None:
         self._policy.add_statements(iam.PolicyStatement(actions=list(actions), resources=on, conditions=conditions))

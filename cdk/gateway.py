@@ -29,6 +29,7 @@ class Gateway(PythonFunction):
             construct_id,
             spec=_spec(names, endpoint=endpoint, sources=platform.sources),
             key=platform.key,
+            interfaces=platform.network.functions,
             settings=platform.settings,
         )
         platform.api.allow_invocation(self, function=self.function, path=f"/models/{names.package.name}/*")

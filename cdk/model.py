@@ -12,6 +12,7 @@ from cdk.alarms import RollbackAlarms
 from cdk.champion import Champion
 from cdk.execution_role import ExecutionRole
 from cdk.image import Image
+from cdk.interfaces import Interfaces
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge
@@ -42,6 +43,9 @@ class Model(Construct):
         role.read_models(artifact, names=names, platform=platform)
         role.write_captures(names=names, platform=platform)
         role.report(names=names, alarms=alarms)
+        interfaces = platform.network.models
+        if interfaces is not None:
+            role.attach(interfaces)
         model = sagemaker.CfnModel(
             self,
             "Model",
@@ -50,6 +54,7 @@ class Model(Construct):
                 champion=_registered(package.name, champion), initial=_initial(package.name, self.image, artifact)
             ),
             enable_network_isolation=True,
+            vpc_config=_vpc_config(interfaces),
         )
         acknowledge(
             model,
@@ -73,6 +78,15 @@ def _initial(package: str, image: Image, artifact: s3_assets.Asset) -> dict[str,
         "ModelDataUrl": artifact.s3_object_url,
         "Environment": _environment(package, version=f"initial-{artifact.asset_hash[:VERSION_DIGITS]}"),
     }
+
+
+def _vpc_config(interfaces: Interfaces | None) -> sagemaker.CfnModel.VpcConfigProperty | None:
+    """SageMaker fetches the artifact and stores captures through the VPC; the container stays without a network."""
+    if interfaces is None:
+        return None
+    return sagemaker.CfnModel.VpcConfigProperty(
+        subnets=list(interfaces.subnet_ids), security_group_ids=list(interfaces.security_group_ids)
+    )
 
 
 def _environment(package: str, *, version: str) -> dict[str, str]:

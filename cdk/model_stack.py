@@ -22,11 +22,14 @@ class ModelStack(Stack):
 
     def __init__(self, scope: Construct, *, package: ModelPackage, platform: PlatformStack) -> None:
         names = PackageNames(platform.settings.prefix, package)
+        settings = platform.settings
         super().__init__(
             scope,
             names.stack,
             description=f"Flyball: {package.config.description}",
-            tags={"application": platform.settings.prefix, "model-package": package.name},
+            env=settings.place,
+            termination_protection=settings.termination_protection,
+            tags={"application": settings.prefix, "environment": settings.name, "model-package": package.name},
         )
         self.add_stack_dependency(platform)  # the champion pointer and the exports come first
         champion = Champion(self, "Champion", names=names)

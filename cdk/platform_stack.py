@@ -11,26 +11,32 @@ from cdk.buckets import Buckets
 from cdk.catalogue import Catalogue
 from cdk.champion_pointers import ChampionPointers
 from cdk.encryption import EncryptionKey
-from cdk.settings import PlatformSettings
+from cdk.network import Network
+from cdk.settings import Environment
 from cdk.sources import Sources
 
 
 class PlatformStack(Stack):
     """Deployed first. It knows the packages' names and schemas, and refers to nothing of their stacks."""
 
-    def __init__(self, scope: Construct, *, sources: Sources, settings: PlatformSettings) -> None:
+    def __init__(self, scope: Construct, *, sources: Sources, settings: Environment) -> None:
         super().__init__(
             scope,
             f"{settings.prefix}-platform",
             description="Flyball: what all models share",
-            tags={"application": settings.prefix},
+            env=settings.place,
+            termination_protection=settings.termination_protection,
+            tags={"application": settings.prefix, "environment": settings.name},
         )
         self.settings, self.sources = settings, sources
         self.key = EncryptionKey(self, "Key", settings=settings)
         self.buckets = Buckets(self, "Buckets", key=self.key, packages=sources.packages, settings=settings)
         self.alarm_topic = AlarmTopic(self, "AlarmTopic", key=self.key, settings=settings)
-        ChampionPointers(self, "ChampionPointers", sources=sources, key=self.key, settings=settings)
-        catalogue = Catalogue(self, "Catalogue", sources=sources, key=self.key, settings=settings)
+        self.network = Network(self, "Network", key=self.key, settings=settings)
+        ChampionPointers(
+            self, "ChampionPointers", sources=sources, key=self.key, network=self.network, settings=settings
+        )
+        catalogue = Catalogue(self, "Catalogue", sources=sources, key=self.key, network=self.network, settings=settings)
         self.api = Api(self, "Api", catalogue=catalogue, key=self.key, settings=settings)
         for package in sources.packages:
             self.api.add_model(package)
@@ -50,6 +56,7 @@ class PlatformStack(Stack):
             self.buckets.captures.bucket_name,
             self.alarm_topic.topic_arn,
             self.api.rest_api.rest_api_id,
+            *self.network.made_for_models,
         ):
             self.export_value(value)
 

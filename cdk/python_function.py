@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aws_cdk import AssetHashType, Duration
 from aws_cdk import aws_iam as iam
@@ -14,6 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.function_asset import FunctionAsset
+from cdk.interfaces import Interfaces, acknowledge_interfaces
 from cdk.log_group import EncryptedLogGroup
 from cdk.settings import PlatformSettings
 
@@ -35,11 +37,18 @@ class PythonFunction(Construct):
     """Python 3.14 on x86_64 (docs/decisions/lambda-runtime.md)."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, spec: FunctionSpec, key: kms.IKey, settings: PlatformSettings
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        spec: FunctionSpec,
+        key: kms.IKey,
+        interfaces: Interfaces | None,
+        settings: PlatformSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         self.log_group = EncryptedLogGroup(self, "Logs", key=key, settings=settings)
-        self.role = self._role(spec.statements)
+        self.role = self._role([*spec.statements, *(interfaces.for_lambda() if interfaces else ())])
         self.function = lambda_.Function(
             self,
             "Function",
@@ -56,6 +65,16 @@ class PythonFunction(Construct):
             memory_size=spec.memory_mb,
             role=self.role,
             log_group=self.log_group,
+        )
+        if interfaces:
+            self._attach(interfaces)
+
+    def _attach(self, interfaces: Interfaces) -> None:
+        """By CloudFormation's own property: CDK's would want the VPC as one of its own constructs."""
+        acknowledge_interfaces(self.role)
+        function: Any = self.function.node.default_child
+        function.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+            subnet_ids=list(interfaces.subnet_ids), security_group_ids=list(interfaces.security_group_ids)
         )
 
     def _role(self, statements: Sequence[iam.PolicyStatement]) -> iam.Role:

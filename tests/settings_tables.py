@@ -16,7 +16,7 @@ from model_packages.contract import json_schema
 from tests.cdk.synth import CONTEXT
 
 DOCS = Path(__file__).parents[1] / "docs"
-MODEL_PACKAGES, DEPLOYING = DOCS / "model-packages.md", DOCS / "deploying.md"
+MODEL_PACKAGES, ENVIRONMENTS = DOCS / "model-packages.md", DOCS / "environments.md"
 
 Schema = Mapping[str, Any]
 Key = tuple[str, Schema, bool]
@@ -38,14 +38,16 @@ def package_table() -> str:
 
 
 def platform_table() -> str:
-    """Every setting below `flyball` in cdk.json, and what it is set to in this checkout."""
-    from cdk.settings import PlatformSettings  # noqa: PLC0415 - tests.cdk.synth says first which Node jsii takes
+    """Every setting below `flyball` in cdk.json, and what it comes to in each environment of this checkout."""
+    from cdk.settings import ENVIRONMENTS as NAMES  # noqa: PLC0415 - tests.cdk.synth says first which Node jsii takes
+    from cdk.settings import PlatformSettings  # noqa: PLC0415
 
+    chosen = [_settings_of(name) for name in NAMES]
     rows = [
-        (f"`{key}`", allowed(value), shown(value.get("default")), _set_to(key), meaning(value))
+        (f"`{key}`", allowed(value), *(shown(_at(key, settings)) for settings in chosen), meaning(value))
         for key, value, _ in keys(PlatformSettings.model_json_schema())
     ]
-    return markdown_table(("Setting", "Allowed", "Default", "In cdk.json", "Meaning"), rows)
+    return markdown_table(("Setting", "Allowed", *(f"`{name}`" for name in NAMES), "Meaning"), rows)
 
 
 def keys(schema: Schema) -> Iterator[Key]:
@@ -71,8 +73,9 @@ def allowed(value: Schema) -> str:
     kind = value["type"]
     if kind in ("integer", "number"):
         return f"{kind}{_range(value)}"
-    if kind == "object":
-        return f"table of: {allowed(value['additionalProperties'])}"
+    if kind in ("array", "object"):
+        name, of = ("list", "items") if kind == "array" else ("table", "additionalProperties")
+        return f"{name} of: {allowed(value[of])}"
     if kind == "string":
         return f"text{_form(value)}"
     return {"boolean": "`true`, `false`", "null": "nothing"}[kind]
@@ -106,17 +109,27 @@ def _form(value: Schema) -> str:
     return "" if longest is None else f", up to {longest} characters"
 
 
-def _set_to(key: str) -> str:
-    found: Any = CONTEXT["flyball"]
+def _settings_of(environment: str) -> Mapping[str, Any]:
+    from aws_cdk import App  # noqa: PLC0415 - as above
+
+    from cdk.settings import read_settings  # noqa: PLC0415
+
+    # As the local cloud has it, because nobody is told about prod's alarms in this checkout.
+    app = App(context={**CONTEXT, "environment": environment, "local-cloud": True})
+    return read_settings(app.node).model_dump(mode="json")
+
+
+def _at(key: str, settings: Mapping[str, Any]) -> object:
+    found: Any = settings
     for name in key.split("."):
-        found = found.get(name, {})
-    return "-" if found == {} else shown(found)
+        found = found[name]
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 where both documents are current, or have become so."""
     write = list(arguments) == ["--write"]
-    behind = [path for path in (MODEL_PACKAGES, DEPLOYING) if not is_current(path, tables_of(path), write=write)]
+    behind = [path for path in (MODEL_PACKAGES, ENVIRONMENTS) if not is_current(path, tables_of(path), write=write)]
     for path in behind:
         print(f"docs/{path.name} is behind the code; `python -m tests.settings_tables --write` writes its table")
     return 1 if behind else 0

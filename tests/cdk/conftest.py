@@ -1,4 +1,6 @@
-"""One small installation for all tests that only read templates, and a workshop for those that need another."""
+"""One small installation for all tests that only read templates, a few of other settings, and a workshop for those that
+need yet another.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cdk.synth import Assembly, Workshop, sample_packages
+from tests.cdk.synth import VARIATIONS, Assembly, Workshop, sample_packages
 
 
 @pytest.fixture
@@ -16,9 +18,23 @@ def workshop(tmp_path: Path) -> Workshop:
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    """`flowers` scales on GPUs behind a canary; `house_prices` is one CPU instance; the settings are cdk.json's."""
+    """`flowers` scales on GPUs behind a canary; `house_prices` is one CPU instance; the environment is staging."""
     workshop = Workshop(tmp_path_factory.mktemp("installation"))
     return workshop.synthesize(sample_packages(workshop))
+
+
+@pytest.fixture(scope="session")
+def variations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
+    """The same packages under other settings."""
+    workshop = Workshop(tmp_path_factory.mktemp("variations"))
+    packages = sample_packages(workshop)
+    return {name: workshop.synthesize(packages, out=name, **settings) for name, settings in VARIATIONS.items()}
+
+
+@pytest.fixture(scope="session")
+def private(variations: dict[str, Assembly]) -> Assembly:
+    """In a VPC of its own."""
+    return variations["vpc"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

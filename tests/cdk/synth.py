@@ -38,6 +38,24 @@ CONFIG: Mapping[str, Any] = {
 
 Json = dict[str, Any]
 
+EXISTING_VPC: Json = {
+    "mode": "existing",
+    "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "security_group_ids": ["sg-0123456789abcdef0"],
+}
+VARIATIONS: Mapping[str, Json] = {
+    "dev": {"environment": "dev"},
+    "prod": {
+        "environment": "prod",
+        "alarm_email": "watch@example.com",
+        "alarm_topic_arn": "arn:aws:sns:us-east-1:210987654321:pager",
+    },
+    "vpc": {"vpc": {"mode": "create", "availability_zones": 3, "s3_prefix_list": "pl-63a5400a"}},
+    "guarded": {"authorization": "cognito", "waf": True},
+    "existing-vpc": {"vpc": EXISTING_VPC},
+}
+"""Installations that differ from the sample in what an environment, a VPC or another authorisation changes, by name."""
+
 
 @dataclass(frozen=True)
 class Assembly:
@@ -98,9 +116,16 @@ class Workshop:
     def sources(self, packages: Sequence[ModelPackage]) -> Sources:
         return Sources(tuple(packages), build_folder=self.folder / "build", build_function=_function_asset)
 
-    def synthesize(self, packages: Sequence[ModelPackage], *, out: str = "out", **settings: Any) -> Assembly:
-        """Raises whatever a synth raises, cdk-nag's findings included."""
-        context = {**CONTEXT, "flyball": {**CONTEXT["flyball"], **settings}}
+    def synthesize(
+        self, packages: Sequence[ModelPackage], *, out: str = "out", environment: str = "staging", **settings: Any
+    ) -> Assembly:
+        """Of `staging`, which has everything as packages declare it, under the names of `dev`, which everybody knows.
+
+        Raises whatever a synth raises, cdk-nag's findings included.
+        """
+        table = {"prefix": "flyball", **settings}
+        shared = {**CONTEXT["flyball"], "environments": {environment: table}}
+        context = {**CONTEXT, "flyball": shared, "environment": environment}
         app = App(analytics_reporting=False, context=context, outdir=str(self.folder / out))
         assemble(app, self.sources(packages))
         app.synth()

@@ -43,6 +43,36 @@ ALLOWED: Mapping[str, set[str]] = {
     },
 }
 
+BY_LAMBDA = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+IN_A_VPC: Mapping[str, set[str]] = {
+    "ChampionPointersCreatorRole": BY_LAMBDA,
+    "CatalogueRole": BY_LAMBDA,
+    "GatewayRole": BY_LAMBDA,
+    "ModelExecutionRole": {
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+    },
+    "NetworkVpcFlowLogRole": {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+}
+"""What a role may do beside that where there is a VPC."""
+
+WILDCARDS_IN_A_VPC = {":network-interface/*", ":*/*", "*"}
+"""Ends of resources that EC2's actions are allowed on: it names interfaces itself, and describes all or none."""
+
 Statement = dict[str, Any]
 
 
@@ -76,6 +106,40 @@ def test_every_role_is_allowed_exactly_what_it_needs(assembly: Assembly) -> None
     }
 
     assert allowed == ALLOWED
+
+
+def test_a_vpc_adds_what_its_network_interfaces_need_and_no_more(private: Assembly) -> None:
+    allowed = {
+        role: {action for statement in statements for action in as_list(statement["Action"])}
+        for role, statements in statements_by_role(private).items()
+    }
+
+    assert allowed == {role: ALLOWED.get(role, set()) | added for role, added in IN_A_VPC.items()}
+
+
+def test_interfaces_are_made_in_the_vpcs_subnets_with_the_groups_of_their_role(private: Assembly) -> None:
+    for role, statements in statements_by_role(private).items():
+        made = [each for each in statements if each["Action"] == "ec2:CreateNetworkInterface"]
+        ends = [resource["Fn::Join"][1][-1] for each in made for resource in each["Resource"]]
+
+        assert len(ends) == (0 if role == "NetworkVpcFlowLogRole" else 5)  # any interface, one group, three subnets
+        assert [end for end in ends if isinstance(end, str)] == [":network-interface/*"] * len(made)
+
+
+def test_a_functions_own_code_is_denied_what_lambda_does_with_its_role(private: Assembly) -> None:
+    for role in ("ChampionPointersCreatorRole", "CatalogueRole", "GatewayRole"):
+        (denied,) = (each for each in statements_by_role(private)[role] if each["Effect"] == "Deny")
+
+        assert set(denied["Action"]) == BY_LAMBDA
+        assert denied["Resource"] == "*"
+        assert denied["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
+
+
+def test_every_wildcard_of_a_vpc_is_one_that_ec2_needs(private: Assembly) -> None:
+    statements = [each for found in statements_by_role(private).values() for each in found]
+    of_ec2 = [each for each in statements if any(action.startswith("ec2:") for action in as_list(each["Action"]))]
+
+    assert {end for _, end in wildcards(of_ec2)} == WILDCARDS_IN_A_VPC
 
 
 def test_every_wildcard_resource_is_in_the_table(assembly: Assembly) -> None:

@@ -8,26 +8,143 @@ import pytest
 from aws_cdk import App
 from constructs import Node
 
-from cdk.settings import PlatformSettings, check_packages, read_settings
+from cdk.settings import Environment, Instances, check_packages, read_settings
 from model_packages.errors import OperatorError
-from tests.cdk.synth import CONTEXT, Workshop
+from tests.cdk.synth import CONTEXT, EXISTING_VPC, Workshop
 
 
-def node_with(settings: Any) -> Node:
-    return App(context={"flyball": settings}).node
+def node_with(settings: Any, **context: Any) -> Node:
+    return App(context={"flyball": settings, **context}).node
 
 
-def test_without_settings_models_ask_for_iam_and_so_does_the_documentation() -> None:
+def settings_of(environment: str, **settings: Any) -> Environment:
+    """An environment of cdk.json with these settings in its table, as the local cloud has it."""
+    flyball = {**CONTEXT["flyball"], "environments": {environment: settings}}
+    return read_settings(node_with(flyball, **{"environment": environment, "local-cloud": True}))
+
+
+def problems_of(node: Node) -> list[str]:
+    with pytest.raises(OperatorError) as caught:
+        read_settings(node)
+    return str(caught.value).splitlines()[1:]
+
+
+def test_without_settings_it_is_dev_and_models_ask_for_iam_and_so_does_the_documentation() -> None:
     settings = read_settings(App().node)
 
-    assert settings == PlatformSettings()
-    assert (settings.authorization, settings.documentation, settings.removal_policy) == ("iam", "authorised", "retain")
+    assert (settings.name, settings.prefix) == ("dev", "flyball")
+    assert (settings.authorization, settings.documentation) == ("iam", "authorised")
 
 
 def test_cdk_json_ships_settings_that_are_accepted_and_public_documentation() -> None:
-    settings = read_settings(node_with(CONTEXT["flyball"]))
+    settings = read_settings(App(context=CONTEXT).node)
 
-    assert settings.documentation == "public"
+    assert (settings.name, settings.documentation) == ("dev", "public")
+
+
+@pytest.mark.parametrize(
+    ("environment", "removal_policy", "instances", "termination_protection", "log_retention_days"),
+    [
+        ("dev", "destroy", Instances(at_most=1), False, 90),
+        ("staging", "retain", Instances(), False, 90),
+        ("prod", "retain", Instances(at_least=2), True, 365),
+    ],
+)
+def test_an_environment_has_defaults_of_its_own(
+    environment: str,
+    removal_policy: str,
+    instances: Instances,
+    termination_protection: bool,  # noqa: FBT001
+    log_retention_days: int,
+) -> None:
+    settings = settings_of(environment)
+
+    assert settings.removal_policy == removal_policy
+    assert settings.instances == instances
+    assert settings.termination_protection is termination_protection
+    assert settings.log_retention_days == log_retention_days
+
+
+def test_a_table_overrides_what_is_for_all_key_by_key_and_that_the_defaults() -> None:
+    shared = {"log_retention_days": 30, "throttling": {"rate_per_second": 7, "burst": 8}}
+    flyball = {**shared, "environments": {"staging": {"throttling": {"burst": 9}}}}
+
+    settings = read_settings(node_with(flyball, environment="staging"))
+
+    assert settings.log_retention_days == 30
+    assert (settings.throttling.rate_per_second, settings.throttling.burst) == (7, 9)
+    assert settings.prefix == "flyball-staging"
+
+
+def test_an_environment_that_is_not_known_is_refused_with_those_that_are() -> None:
+    assert problems_of(node_with({}, environment="qa")) == ["  environment: found 'qa'; allowed: dev, staging, prod"]
+
+
+def test_a_mistake_in_a_table_that_is_not_chosen_is_found_too() -> None:
+    flyball = {"environments": {"prod": {"waf": "sometimes", "vpc": {"mode": "create", "zones": 2}}}}
+
+    waf, zones = problems_of(node_with(flyball))
+
+    assert waf.startswith("  flyball.environments.prod.waf: found 'sometimes'")
+    assert zones.startswith("  flyball.environments.prod.vpc.zones: found an unknown key; allowed: mode, cidr")
+
+
+def test_a_mistake_for_all_is_one_line_however_many_environments_there_are() -> None:
+    (line,) = problems_of(node_with({"waf": "sometimes", "environments": {"dev": {}, "staging": {}, "prod": {}}}))
+
+    assert line.startswith("  flyball.waf: ")
+
+
+PLACE = {"account": "123456789012", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "lines"),
+    [
+        ({"dev": {}, "staging": {"prefix": "flyball"}}, 1),
+        ({"dev": PLACE, "staging": {"prefix": "flyball", **PLACE}}, 1),
+        ({"dev": PLACE, "staging": {"prefix": "flyball"}}, 1),
+        ({"dev": PLACE, "staging": {"prefix": "flyball", **PLACE, "region": "eu-west-2"}}, 0),
+        ({"dev": PLACE, "staging": {"prefix": "flyball", **PLACE, "account": "210987654321"}}, 0),
+    ],
+)
+def test_two_environments_that_may_meet_have_a_prefix_each(tables: dict[str, Any], lines: int) -> None:
+    node = node_with({"environments": tables})
+
+    if lines:
+        (line,) = problems_of(node)
+        assert "found the prefix 'flyball' for dev and staging" in line
+    else:
+        assert read_settings(node).account == PLACE["account"]
+
+
+def test_a_package_may_not_take_the_name_of_another_environments_stack(workshop: Workshop) -> None:
+    packages = [workshop.package("staging_platform"), workshop.package("stages")]
+    settings = read_settings(App(context=CONTEXT).node)
+
+    with pytest.raises(OperatorError, match="staging_platform: its stack would be flyball-staging-platform") as caught:
+        check_packages(packages, settings)
+
+    assert "stages" not in str(caught.value)
+
+
+def test_prod_asks_for_somebody_who_is_told_about_alarms() -> None:
+    flyball: dict[str, Any] = {"environments": {"prod": {}}}
+    told = {"environments": {"prod": {"alarm_url": "https://events.example.com/flyball"}}}
+
+    (line,) = problems_of(node_with(flyball, environment="prod"))
+
+    assert line.endswith("allowed: alarm_email, alarm_url or alarm_topic_arn")
+    assert read_settings(node_with(told, environment="prod")).alarm_url is not None
+
+
+def test_the_local_cloud_has_no_account_of_its_own_and_nobody_to_tell() -> None:
+    flyball = {"environments": {"prod": PLACE}}
+
+    settings = read_settings(node_with(flyball, **{"environment": "prod", "local-cloud": "true"}))
+
+    assert (settings.account, settings.region, settings.place) == (None, None, None)
+    assert settings.termination_protection
 
 
 @pytest.mark.parametrize(
@@ -38,17 +155,25 @@ def test_cdk_json_ships_settings_that_are_accepted_and_public_documentation() ->
         ({"log_retention_days": 1}, "flyball.log_retention_days", "1", "7, 14, 30, 90, 180, 365 or 731"),
         ({"prefix": "Flyball"}, "flyball.prefix", "'Flyball'", "match pattern"),
         ({"alarm_email": "nobody"}, "flyball.alarm_email", "'nobody'", "match pattern"),
-        ({"stage": "dev"}, "flyball.stage", "an unknown key", "prefix, authorization"),
+        ({"stage": "dev"}, "flyball.stage", "an unknown key", "prefix, instances, authorization"),
+        ({"account": "123456789012"}, "flyball", "this table", "account and region, or neither"),
+        ({"account": "12", "region": "eu-west-1"}, "flyball.account", "'12'", "match pattern"),
+        ({"instances": {"at_least": 3, "at_most": 2}}, "flyball.instances", "this table", "as large as at_least (3)"),
+        ({"vpc": "create"}, "flyball.vpc", "'create'", "a valid dictionary"),
+        ({"vpc": {"mode": "create", "cidr": "10.0.0.1/16"}}, "flyball.vpc", "this table", "has host bits set"),
+        ({"vpc": {"mode": "create", "cidr": "10.0.0.0/8"}}, "flyball.vpc", "this table", "from /16 to /24"),
+        ({"vpc": {"mode": "existing"}}, "flyball.vpc", "this table", "subnet_ids of two subnets or more"),
+        ({"vpc": {**EXISTING_VPC, "mode": "none"}}, "flyball.vpc", "this table", "no subnet_ids"),
+        ({"monthly_budget_usd": 0}, "flyball.monthly_budget_usd", "0", "greater than 0"),
+        ({"alarm_topic_arn": "pager"}, "flyball.alarm_topic_arn", "'pager'", "match pattern"),
         ("prod", "flyball", "'prod'", "a valid dictionary"),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_found_and_what_is_allowed(
     settings: Any, key: str, found: str, allowed: str
 ) -> None:
-    with pytest.raises(OperatorError) as caught:
-        read_settings(node_with(settings))
+    (line,) = problems_of(node_with(settings))
 
-    (line,) = str(caught.value).splitlines()[1:]
     assert line.startswith(f"  {key}: found {found}")
     assert allowed in line
 
@@ -65,7 +190,7 @@ def test_a_package_may_not_accept_more_than_the_platform(workshop: Workshop) -> 
     packages = [workshop.package("flowers", endpoint={"maximum_body_bytes": 2_000}), workshop.package("small")]
 
     with pytest.raises(OperatorError, match=r"small/package\.toml: endpoint\.maximum_body_bytes is 1048576"):
-        check_packages(packages, PlatformSettings(maximum_body_bytes=2_000))
+        check_packages(packages, settings_of("dev", maximum_body_bytes=2_000))
 
 
 def test_untrained_packages_are_one_message_with_the_command_that_helps(workshop: Workshop) -> None:

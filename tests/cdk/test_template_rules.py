@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cfnlint import lint
 from cfnlint.config import ManualArgs
 
 from cdk.rules import apply_rules
-from tests.cdk.synth import ROOT, Assembly, Workshop, sample_packages
+from tests.cdk.synth import ROOT, VARIATIONS, Assembly, Workshop, sample_packages
 
 IGNORED: Mapping[str, str] = {
     "W3005": "CDK lets a function depend on its role, which the function's reference to it says too.",
@@ -27,18 +27,24 @@ IGNORED: Mapping[str, str] = {
 EVERYTHING_ON = {"authorization": "cognito", "waf": True, "removal_policy": "destroy", "alarm_email": "a@example.com"}
 
 
-def complaints(assembly: Assembly) -> set[str]:
-    """cfn-lint's matches; for a rule that is ignored, only its id."""
+def complaints(assembly: Assembly, *, stacks: Sequence[str] = ()) -> set[str]:
+    """cfn-lint's matches in all stacks or some; for a rule that is ignored, only its id."""
     config = ManualArgs(regions=["us-east-1"])
     return {
         match.rule.id if match.rule.id in IGNORED else f"{stack}: {match.rule.id} {match.message}"
-        for stack in assembly.stacks
+        for stack in stacks or assembly.stacks
         for match in lint(json.dumps(assembly.template(stack)), config=config)
     }
 
 
 def test_cfn_lint_finds_what_is_ignored_and_nothing_else(assembly: Assembly) -> None:
     assert complaints(assembly) == IGNORED.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIATIONS)
+def test_cfn_lint_has_no_more_to_say_about_other_environments(variations: dict[str, Assembly], name: str) -> None:
+    assert complaints(variations[name], stacks=["platform", "flowers"]) == IGNORED.keys()
 
 
 @pytest.mark.parametrize("settings", [EVERYTHING_ON, {"authorization": "api_key", "documentation": "authorised"}])

@@ -1,0 +1,136 @@
+"""What of AWS can be reached from an isolated VPC, and by whom: an endpoint for each service that something calls.
+
+SageMaker's runtime, by gateway functions; Systems Manager, by the function that creates champion pointers; S3, by that
+function's answer to CloudFormation and by SageMaker for models and captures. Nothing calls anything else: Lambda and
+SageMaker fetch images, write logs and send metrics over networks of their own.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Fn
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from cdk.isolated_vpc import IsolatedVpc
+from cdk.settings import PlatformSettings
+
+HTTPS = 443
+_Group = ec2.CfnSecurityGroup
+
+
+class PrivateServices(Construct):
+    """`endpoints` of the VPC, and the security groups of who may use them, with the `rules` that tie them."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, vpc: IsolatedVpc, settings: PlatformSettings) -> None:
+        super().__init__(scope, construct_id)
+        self._vpc, self._prefix = vpc, settings.prefix
+        self._endpoints_group = self._group("Endpoints", "Interface endpoints of AWS services", egress=[])
+        to_endpoints = _https(destination_security_group_id=self._endpoints_group)
+        to_s3 = _to_s3(settings)
+        self.functions_group = self._group("Functions", "Functions before models", egress=[to_endpoints])
+        self.pointers_group = self._group("Pointers", "Creates champion pointers", egress=[to_endpoints, to_s3])
+        self.models_group = self._group("Models", "Hosts of models", egress=[to_s3])
+        self.rules = [self._let_in("Functions", self.functions_group), self._let_in("Pointers", self.pointers_group)]
+        self.endpoints = [
+            self._interface("Runtime", "sagemaker.runtime", self._invoke()),
+            self._interface("Parameters", "ssm", self._put_pointers()),
+            self._s3(),
+        ]
+
+    def _group(self, construct_id: str, description: str, *, egress: list[_Group.EgressProperty]) -> str:
+        group = _Group(
+            self,
+            f"{construct_id}Group",
+            vpc_id=self._vpc.vpc_id,
+            group_description=f"{self._prefix}: {description}",
+            security_group_egress=egress or [_nowhere()],
+        )
+        return group.attr_group_id
+
+    def _let_in(self, construct_id: str, group_id: str) -> ec2.CfnSecurityGroupIngress:
+        """A resource of its own, because groups that name each other could not be created in any order."""
+        return ec2.CfnSecurityGroupIngress(
+            self,
+            f"From{construct_id}",
+            group_id=self._endpoints_group,
+            source_security_group_id=group_id,
+            ip_protocol="tcp",
+            from_port=HTTPS,
+            to_port=HTTPS,
+            description="HTTPS",
+        )
+
+    def _interface(self, construct_id: str, service: str, allowed: iam.PolicyStatement) -> ec2.CfnVPCEndpoint:
+        return ec2.CfnVPCEndpoint(
+            self,
+            construct_id,
+            vpc_id=self._vpc.vpc_id,
+            vpc_endpoint_type="Interface",
+            service_name=f"com.amazonaws.{Aws.REGION}.{service}",
+            private_dns_enabled=True,
+            subnet_ids=list(self._vpc.subnet_ids),
+            security_group_ids=[self._endpoints_group],
+            policy_document=iam.PolicyDocument(statements=[allowed]),
+        )
+
+    def _s3(self) -> ec2.CfnVPCEndpoint:
+        return ec2.CfnVPCEndpoint(
+            self,
+            "Storage",
+            vpc_id=self._vpc.vpc_id,
+            vpc_endpoint_type="Gateway",
+            service_name=f"com.amazonaws.{Aws.REGION}.s3",
+            route_table_ids=[self._vpc.route_table_id],
+            policy_document=iam.PolicyDocument(statements=[_own_buckets(), _answers_to_cloudformation()]),
+        )
+
+    def _invoke(self) -> iam.PolicyStatement:
+        endpoints = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:endpoint/{self._prefix}-*"
+        return _of_this_account("sagemaker:InvokeEndpoint", resource=endpoints)
+
+    def _put_pointers(self) -> iam.PolicyStatement:
+        parameters = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter/{self._prefix}/*"
+        return _of_this_account("ssm:PutParameter", resource=parameters)
+
+
+def _https(**destination: str) -> _Group.EgressProperty:
+    return _Group.EgressProperty(ip_protocol="tcp", from_port=HTTPS, to_port=HTTPS, description="HTTPS", **destination)
+
+
+def _to_s3(settings: PlatformSettings) -> _Group.EgressProperty:
+    prefix_list = settings.vpc.s3_prefix_list
+    if prefix_list is not None:
+        return _https(destination_prefix_list_id=prefix_list)
+    return _https(cidr_ip="0.0.0.0/0")  # of which the routes know no other part than S3
+
+
+def _nowhere() -> _Group.EgressProperty:
+    """A rule that allows nothing that exists: a group without a rule would be allowed everything."""
+    return _Group.EgressProperty(ip_protocol="icmp", from_port=252, to_port=86, cidr_ip="255.255.255.255/32")
+
+
+def _of_this_account(action: str, *, resource: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        principals=[iam.AnyPrincipal()],
+        actions=[action],
+        resources=[resource],
+        conditions={"StringEquals": {"aws:PrincipalAccount": Aws.ACCOUNT_ID}},
+    )
+
+
+def _own_buckets() -> iam.PolicyStatement:
+    """Objects of this account's buckets; which of them, each role's own policy says."""
+    return iam.PolicyStatement(
+        principals=[iam.AnyPrincipal()],
+        actions=["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+        resources=["*"],
+        conditions={"StringEquals": {"s3:ResourceAccount": Aws.ACCOUNT_ID}},
+    )
+
+
+def _answers_to_cloudformation() -> iam.PolicyStatement:
+    """Custom resources answer with a presigned URL of a bucket of AWS's, whose name has the region without hyphens."""
+    region = Fn.join("", Fn.split("-", Aws.REGION))
+    bucket = f"arn:{Aws.PARTITION}:s3:::cloudformation-custom-resource-response-{region}"
+    return iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=["s3:PutObject"], resources=[f"{bucket}/*"])

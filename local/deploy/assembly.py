@@ -7,8 +7,8 @@ is refused, because everything here lives in one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Literal
@@ -64,6 +64,14 @@ class AssemblyStack:
     images: tuple[ImageAsset, ...] = ()
     account: str = ACCOUNT
     region: str = REGION
+    tags: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    """The template as it is written; the document's JSON where it is not known."""
+
+    @property
+    def template_text(self) -> str:
+        """What GetTemplate gives back."""
+        return self.text or json.dumps(self.template)
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,8 @@ def _stack(artifact_id: str, artifacts: Mapping[str, Json], directory: Path) -> 
     return AssemblyStack(
         name=properties.get("stackName", artifact_id),
         template=_read(directory / properties["templateFile"]),
+        text=(directory / properties["templateFile"]).read_text(encoding="utf-8"),
+        tags=properties.get("tags", {}),
         parameters=properties.get("parameters", {}),
         needs=frozenset(
             artifacts[name]["properties"].get("stackName", name)
@@ -156,6 +166,14 @@ def _assets(
         for destination in asset["destinations"].values()
     ]
     return tuple(files), tuple(images)
+
+
+def image_assets(directory: Path) -> Iterator[ImageAsset]:
+    """Every image asset of a cdk.out folder, also one that is no whole assembly yet."""
+    for file in sorted(directory.glob("*.assets.json")):
+        for asset_id, asset in _read(file).get("dockerImages", {}).items():
+            for destination in asset["destinations"].values():
+                yield _image(asset_id, asset, destination, directory)
 
 
 def _file(asset_id: str, asset: Mapping[str, Json], destination: Mapping[str, str], directory: Path) -> FileAsset:

@@ -45,16 +45,23 @@ def unsupported_in(
 
 def _check_references(template: Template) -> None:
     known = template.resources.keys() | template.section("Parameters").keys()
-    outputs = {f"output {name}": references(entry) for name, entry in template.section("Outputs").items()}
-    resources = {
-        logical_id: (*resource.depends_on, *references(resource.properties))
-        for logical_id, resource in template.resources.items()
+    named = {
+        "Resources": [
+            name
+            for resource in template.resources.values()
+            for name in (*resource.depends_on, *references(resource.properties))
+        ],
+        "Outputs": [name for entry in template.section("Outputs").values() for name in references(entry)],
     }
-    for place, names in {**resources, **outputs}.items():
-        for name in names:
-            if name not in known and not name.startswith("AWS::"):
-                problem = f"{place} refers to {name}, which does not exist"
-                raise TemplateError(stack_name=template.stack_name, problem=problem)
+    for block, names in named.items():
+        nowhere = [name for name in dict.fromkeys(names) if name not in known and not name.startswith("AWS::")]
+        if nowhere:
+            listed = ", ".join(nowhere)
+            problem = (
+                f"Template format error: Unresolved resource dependencies [{listed}] "
+                f"in the {block} block of the template"
+            )
+            raise TemplateError(stack_name=template.stack_name, problem=problem)
 
 
 class _Checker:

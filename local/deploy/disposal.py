@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from local.clock import Clock
+from local.deploy import reasons
 from local.deploy.handlers import says_gone
 from local.deploy.plan import HandlerFinder
-from local.deploy.state import ResourceState, StackEvent, StackState, Status
+from local.deploy.state import ResourceState, StackEvent, StackState, Status, Step
 from local.deploy.template import STACK_TYPE
 
 
@@ -23,6 +24,11 @@ class Report:
     def __call__(self, state: ResourceState, status: Status, reason: str = "") -> None:
         """One resource has come to `status`."""
         self._tell(state.logical_id, state.resource_type, status, reason, state.physical_id)
+
+    def initiated(self, step: Step) -> None:
+        """A creation has a physical id by now."""
+        status = Status.CREATE_IN_PROGRESS if step.before is None else Status.UPDATE_IN_PROGRESS
+        self(step.after, status, reasons.CREATION_INITIATED)
 
     def stack(self, state: StackState, reason: str = "") -> None:
         """The stack has come to its state's status."""
@@ -64,6 +70,6 @@ class Disposal:
         except Exception as error:  # noqa: BLE001 - whatever it is, the others must go, and this one is reported
             if not says_gone(error):
                 self.failed.append(state)
-                self.report(state, Status.DELETE_FAILED, str(error))
+                self.report(state, Status.DELETE_FAILED, reasons.of_resource(error))
                 return
         self.report(state, Status.DELETE_COMPLETE)

@@ -4,6 +4,7 @@ OperatorError
   AssemblyError         cdk.out is not an assembly that can be deployed here
   TemplateError         a template contradicts itself or names something that does not exist
   StackFailed           a resource failed; says what was rolled back and what could not be
+  StackInWrongState     the stack's state does not allow the operation
   ResourceFailed        one resource's own failure, which the engine turns into StackFailed
   UnsupportedResource
     UnsupportedAssembly everything the local cloud does not implement, found before anything is created
@@ -29,7 +30,15 @@ class TemplateError(OperatorError):
 
 
 class ResourceFailed(OperatorError):
-    """One resource could not be made, changed or removed."""
+    """One resource could not be made, changed or removed; `code` is CloudFormation's HandlerErrorCode."""
+
+    def __init__(self, reason: str, *, code: str = "GeneralServiceException") -> None:
+        self.code = code
+        super().__init__(reason)
+
+
+class CloudFormationRefused(ResourceFailed):
+    """CloudFormation itself says no, in its own words; no service was asked, or its answer was no answer."""
 
 
 class CreationIncomplete(ResourceFailed):
@@ -38,6 +47,14 @@ class CreationIncomplete(ResourceFailed):
     def __init__(self, physical_id: str, reason: str) -> None:
         self.physical_id = physical_id
         super().__init__(reason)
+
+
+class StackInWrongState(OperatorError):
+    """What is asked for cannot be done with a stack in this state; `problem` has CloudFormation's words."""
+
+    def __init__(self, *, stack_name: str, problem: str) -> None:
+        self.stack_name, self.problem = stack_name, problem
+        super().__init__(problem)
 
 
 class StackFailed(OperatorError):

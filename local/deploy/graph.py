@@ -49,5 +49,6 @@ def topological_order(needs: Mapping[str, Collection[str]], *, stack_name: str) 
     try:
         return tuple(TopologicalSorter(needs).static_order())
     except CycleError as error:
-        cycle = " -> ".join(error.args[1])
-        raise TemplateError(stack_name=stack_name, problem=f"resources need each other: {cycle}") from error
+        cycle = ", ".join(sorted(set(error.args[1])))
+        problem = f"Circular dependency between resources: [{cycle}]"
+        raise TemplateError(stack_name=stack_name, problem=problem) from error

@@ -33,15 +33,38 @@ class Resource:
     attributes: Mapping[str, Json] = field(default_factory=dict)
 
 
+class Attempt(Protocol):
+    """Hears how far a creation has come, so that it can be undone wherever it is cut off."""
+
+    def claims(self, physical_id: str) -> None:
+        """It is about to be made under this id, which is free."""
+        ...
+
+    def initiated(self, physical_id: str) -> None:
+        """It has come to life under this id, and may not be complete yet."""
+        ...
+
+
+class Unheard:
+    """An attempt that nobody follows."""
+
+    def claims(self, physical_id: str) -> None:
+        """Nobody asks."""
+
+    def initiated(self, physical_id: str) -> None:
+        """Nobody asks."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
-    """What a handler works with."""
+    """What a handler works with; `attempt` hears of the creation that is under way."""
 
     clients: Clients
     clock: Clock
     receiver: ResponseReceiver
     region: str = "us-east-1"
     account: str = "123456789012"
+    attempt: Attempt = field(default_factory=Unheard)
 
 
 class ResourceHandler(Protocol):
@@ -80,12 +103,20 @@ class ResourceHandler(Protocol):
         """Whether an update in place may change this attribute ('' asks for the physical id)."""
         ...
 
+    def keeps_name(self, old: Properties, new: Properties) -> bool:
+        """Whether both ask for one physical name, so that the new one cannot be made beside the old."""
+        ...
+
+    def orphan(self, properties: Properties) -> str | None:
+        """The physical id of what a creation left that was cut off before it could tell, if it can be found out."""
+        ...
+
 
 class AwsResource(ABC):
     """What the handlers over one AWS service share: its client, its shapes, and the registry's schema.
 
     `operation` names the call whose input shape judges what lies below an implemented property; without one,
-    an implemented property covers all that lies below it.
+    an implemented property covers all that lies below it. `name_properties` are those that together name the thing.
     """
 
     resource_type: ClassVar[str]
@@ -95,6 +126,7 @@ class AwsResource(ABC):
     simulated: ClassVar[Mapping[str, str]] = {}
     attributes: ClassVar[frozenset[str]] = frozenset()
     volatile: ClassVar[frozenset[str]] = frozenset()
+    name_properties: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, identity: Identity, surroundings: Surroundings) -> None:
         self.identity, self.surroundings = identity, surroundings
@@ -135,20 +167,53 @@ class AwsResource(ABC):
     def is_volatile(self, attribute: str) -> bool:
         return attribute in self.volatile
 
+    def keeps_name(self, old: Properties, new: Properties) -> bool:
+        return bool(self.name_properties) and all(
+            name in new and old.get(name) == new[name] for name in self.name_properties
+        )
+
+    def orphan(self, properties: Properties) -> str | None:  # noqa: ARG002
+        return None
+
+    @contextmanager
+    def created(self, physical_id: str) -> Iterator[None]:
+        """Marks the steps that follow a resource's birth: where one fails, a rollback knows what to delete."""
+        self.surroundings.attempt.initiated(physical_id)
+        try:
+            yield
+        except (ClientError, BotoCoreError, ResourceFailed) as error:
+            raise CreationIncomplete(physical_id, str(error)) from error
+
     def call(self, operation: str, arguments: Mapping[str, Json]) -> Any:
         """Calls the service with `arguments` fitted to the operation's shape; a None is left out."""
         return getattr(self.client, operation)(**shapes.coerce(arguments, self._shape(operation)))
 
-    def refuse_existing(self, operation: str, arguments: Mapping[str, Json], *, listed: str = "") -> None:
+    def claim(self, physical_id: str) -> None:
+        """Says that it is about to be made under this id, which nothing has."""
+        self.surroundings.attempt.claims(physical_id)
+
+    def claim_if_free(self, physical_id: str, operation: str, **arguments: Json) -> None:
+        """Claims an id unless `operation` finds that something has it; the creation will then say so itself."""
+        try:
+            self.call(operation, arguments)
+        except ClientError as error:
+            if not says_gone(error):
+                raise
+            self.claim(physical_id)
+
+    def refuse_existing(
+        self, operation: str, arguments: Mapping[str, Json], *, listed: str = "", words: str = ""
+    ) -> None:
         """Raises ResourceFailed where the thing is there already, before a call that would take it over.
 
-        `listed` names the member of the answer that is an empty list where there is nothing.
+        `listed` names the member of the answer that is an empty list where there is nothing, `words` is what the
+        service would say.
         """
         with unless_gone():
             answer = self.call(operation, arguments)
             if not listed or answer[listed]:
                 what = ", ".join(str(value) for value in arguments.values())
-                raise ResourceFailed(f"{what} already exists")
+                raise ResourceFailed(words or f"{what} already exists", code="AlreadyExists")
 
     def _shape(self, operation: str) -> Any:
         meta = self.client.meta
@@ -159,15 +224,8 @@ def _covers(declared: str, dotted: str) -> bool:
     return dotted == declared or dotted.startswith(f"{declared}.")
 
 
-@contextmanager
-def created(physical_id: str) -> Iterator[None]:
-    """Marks the steps that follow a resource's birth: where one fails, a rollback knows what to delete."""
-    try:
-        yield
-    except (ClientError, BotoCoreError, ResourceFailed) as error:
-        raise CreationIncomplete(physical_id, str(error)) from error
-
-
+# What SageMaker and Application Auto Scaling say in a ValidationException, and moto's API Gateway in a bad request.
+_NOTHING_THERE = ("Could not find", "does not exist", "found for service namespace", "Invalid Request Validator")
 _GONE = ("NoSuch", "NotFound", "NonExistent", "DoesNotExist", "404")
 
 
@@ -176,8 +234,7 @@ def says_gone(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return False
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    # SageMaker's word for it is a ValidationException.
-    return any(word in code for word in _GONE) or "Could not find" in message
+    return any(word in code for word in _GONE) or any(word in message for word in _NOTHING_THERE)
 
 
 @contextmanager

@@ -7,13 +7,15 @@ Nothing is passed through unread: a function that is not here raises Unsupported
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
+from itertools import islice
 from typing import Final, Protocol
 
 from local.deploy.documents import Json, text
+from local.deploy.errors import TemplateError
 from model_packages.errors import UnsupportedResource
 
 
@@ -65,6 +67,10 @@ class Scope(Protocol):
 
     def ssm(self, name: str) -> str:
         """The present value of an SSM parameter."""
+        ...
+
+    def secret(self, reference: str) -> str:
+        """The present value of a secret, or of one key of it."""
         ...
 
 
@@ -134,7 +140,11 @@ def _call(name: str, argument: Json, scope: Scope) -> Json:
     resolved = resolve(argument, scope)
     if (unknown := unknown_in(resolved)) is not None:
         return unknown
-    result = _PLAIN[name](resolved)
+    try:
+        result = _PLAIN[name](resolved)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        problem = f"Template error: {name} cannot be computed from {resolved!r}: {error}"
+        raise TemplateError(stack_name=scope.stack_name, problem=problem) from error
     return _dynamic_references(result, scope) if isinstance(result, str) else result
 
 
@@ -194,9 +204,14 @@ def _placeholder(name: str, given: Mapping[str, Json], scope: Scope) -> Json:
     return scope.reference(name)
 
 
+_MAP_KEYS = 3
+
+
 def _find_in_map(argument: Json, scope: Scope) -> Json:
+    if len(argument) > _MAP_KEYS:
+        raise _unsupported("Fn::FindInMap with a DefaultValue, of the transform AWS::LanguageExtensions", scope)
     resolved = resolve(argument, scope)
-    return unknown_in(resolved) or scope.mapped(*map(text, resolved[:3]))
+    return unknown_in(resolved) or scope.mapped(*map(text, resolved))
 
 
 def _import_value(argument: Json, scope: Scope) -> Json:
@@ -224,6 +239,8 @@ def _join(argument: Json) -> str:
 
 def _select(argument: Json) -> Json:
     index, values = argument
+    if not 0 <= int(index) < len(values):
+        raise IndexError(f"it cannot select nonexistent value at index {index}")
     return values[int(index)]
 
 
@@ -231,6 +248,19 @@ def _split(argument: Json) -> list[str]:
     separator, whole = argument
     parts: list[str] = whole.split(separator)
     return parts
+
+
+_MOST_SUBNETS = 256
+
+
+def _cidr(argument: Json) -> list[str]:
+    block, count, *bits = argument
+    network = ip_network(block)
+    prefix = network.max_prefixlen - int(bits[0]) if bits else network.prefixlen + (int(count) - 1).bit_length()
+    subnets = [str(subnet) for subnet in islice(network.subnets(new_prefix=prefix), min(int(count), _MOST_SUBNETS))]
+    if len(subnets) < int(count):
+        raise ValueError(f"{block} has no {count} subnets of /{prefix}")
+    return subnets
 
 
 _SCOPED: Mapping[str, Callable[[Json, Scope], Json]] = {
@@ -249,8 +279,7 @@ _PLAIN: Mapping[str, Callable[[Json], Json]] = {
     "Fn::Select": _select,
     "Fn::Split": _split,
     "Fn::Base64": lambda argument: base64.b64encode(text(argument).encode()).decode(),
-    "Fn::Length": len,
-    "Fn::ToJsonString": lambda argument: json.dumps(argument, separators=(",", ":")),
+    "Fn::Cidr": _cidr,
 }
 
 _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:([^:}]+):([^}]*)\}\}")
@@ -259,6 +288,8 @@ _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:([^:}]+):([^}]*)\}\}")
 def _dynamic_references(value: str, scope: Scope) -> str:
     def look_up(found: re.Match[str]) -> str:
         service, name = found.groups()
+        if service == "secretsmanager":
+            return scope.secret(name)
         if service != "ssm":
             raise _unsupported(f"the dynamic reference to {service}", scope)
         return scope.ssm(name)

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from local.deploy.changes import Action, Change, change_of_existing, changed_paths
-from local.deploy.documents import Json, Properties
+from local.deploy.documents import Json, Properties, text
 from local.deploy.errors import TemplateError
 from local.deploy.graph import dependencies, topological_order
-from local.deploy.handlers import Registry, Resource, ResourceHandler, Surroundings
+from local.deploy.handlers import Attempt, Registry, Resource, ResourceHandler, Surroundings
 from local.deploy.intrinsics import Unknown, resolve
 from local.deploy.names import Identity
 from local.deploy.scope import KnownResource, Neighbours, StackScope, importers
-from local.deploy.state import ResourceState, StackState
+from local.deploy.stack_tags import with_stack_tags
+from local.deploy.state import ResourceState, StackState, Status
 from local.deploy.template import Template, TemplateResource
 from model_packages.errors import UnsupportedResource
 
@@ -27,17 +28,17 @@ class HandlerFinder:
     stack_name: str
     stack_id: str
 
-    def bind(self, logical_id: str, resource_type: str, generation: int = 0) -> ResourceHandler:
+    def of(self, state: ResourceState, attempt: Attempt | None = None) -> ResourceHandler:
         """The handler of one resource; raises UnsupportedResource where its type has none."""
-        handler_type = self.registry.find(resource_type)
+        handler_type = self.registry.find(state.resource_type)
         if handler_type is None:
-            raise UnsupportedResource(resource_type=resource_type, logical_id=logical_id, detail="the type")
-        identity = Identity(self.stack_name, self.stack_id, logical_id, resource_type, generation)
-        return handler_type(identity, self.surroundings)
+            raise UnsupportedResource(resource_type=state.resource_type, logical_id=state.logical_id, detail="the type")
+        identity = Identity(self.stack_name, self.stack_id, state.logical_id, state.resource_type, state.generation)
+        heard = self.surroundings if attempt is None else replace(self.surroundings, attempt=attempt)
+        return handler_type(identity, heard)
 
-    def of(self, state: ResourceState) -> ResourceHandler:
-        """The handler of a resource that exists."""
-        return self.bind(state.logical_id, state.resource_type, state.generation)
+
+_UNFINISHED = (Status.CREATE_FAILED, Status.UPDATE_FAILED)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Plan:
     needs: Mapping[str, tuple[str, ...]]
     order: tuple[str, ...]
     changes: tuple[Change, ...]
+    changes_outputs: bool
+    tags: Mapping[str, str]
 
     @property
     def stack_name(self) -> str:
@@ -63,13 +66,13 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do, and nothing to write down."""
-        return (
-            not self.is_new
-            and all(change.action is Action.KEEP for change in self.changes)
-            and self.before.template == self.template.body
-            and self.before.parameters == self.parameters
-        )
+        """Whether CloudFormation would say that no updates are to be performed.
+
+        A description, a comment or a parameter that reaches no resource and no output is no update.
+        """
+        is_whole = self.before.status not in _UNFINISHED
+        keeps_all = all(change.action is Action.KEEP for change in self.changes)
+        return not self.is_new and is_whole and keeps_all and not self.changes_outputs
 
 
 def make_plan(
@@ -90,9 +93,9 @@ def make_plan(
     }
     needs = dependencies(active)
     order = topological_order(needs, stack_name=template.stack_name)
+    _refuse_other_types(active, before)
     changes = [_foresee(active[logical_id], scope, before, finder) for logical_id in order]
-    _, exports = outputs_and_exports(scope)
-    check_exports(scope.neighbours, before=before, exports=exports)
+    outputs, exports = outputs_and_exports(scope)
     return Plan(
         template=template,
         parameters=parameters,
@@ -102,7 +105,33 @@ def make_plan(
         needs=needs,
         order=order,
         changes=(*changes, *_deletions(before, active)),
+        changes_outputs=_texts(outputs) != before.outputs or _texts(exports) != before.exports,
+        tags=scope.tags,
     )
+
+
+def _texts(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value if isinstance(value, Unknown) else text(value) for name, value in values.items()}
+
+
+def _refuse_other_types(active: Mapping[str, TemplateResource], before: StackState) -> None:
+    changed = [
+        logical_id
+        for logical_id, resource in active.items()
+        if logical_id in before.resources and before.resources[logical_id].resource_type != resource.resource_type
+    ]
+    if changed:
+        problem = (
+            "Update of resource type is not permitted. The new template modifies resource type of the following "
+            f"resources: [{', '.join(changed)}]"
+        )
+        raise TemplateError(stack_name=before.name, problem=problem)
+
+
+def resolved_properties(resource: TemplateResource, scope: StackScope) -> Properties:
+    """What a resource is to be given: its own properties resolved, and the stack's tags beside its own."""
+    properties = resolve(dict(resource.properties), scope)
+    return with_stack_tags(properties, resource.resource_type, scope)
 
 
 def change_for(
@@ -114,9 +143,6 @@ def change_for(
     """What a resource's resolved properties mean, given what stands in its place now."""
     if old is None:
         return Change(resource.logical_id, resource.resource_type, Action.CREATE, ("it is new",))
-    if old.resource_type != resource.resource_type:
-        reason = f"its type changes from {old.resource_type}"
-        return Change(resource.logical_id, resource.resource_type, Action.REPLACE, (reason,), old.physical_id)
     paths = changed_paths(old, properties)
     create_only = finder.of(old).create_only() if paths else ()
     return change_of_existing(old, properties, paths=paths, create_only=create_only)
@@ -124,9 +150,26 @@ def change_for(
 
 def _foresee(resource: TemplateResource, scope: StackScope, before: StackState, finder: HandlerFinder) -> Change:
     old = before.resources.get(resource.logical_id)
-    change = change_for(resource, resolve(dict(resource.properties), scope), old, finder)
+    change = change_for(resource, resolved_properties(resource, scope), old, finder)
+    change = _with_attributes(change, resource, before)
     scope.resources[resource.logical_id] = _foreseen(change, old, finder)
     return change
+
+
+_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy")
+
+
+def _with_attributes(change: Change, resource: TemplateResource, before: StackState) -> Change:
+    """A change of what the template says beside the properties is an update, too, though it calls no service."""
+    former = before.template.get("Resources", {}).get(resource.logical_id)
+    if former is None or change.action is Action.CREATE:
+        return change
+    scope = tuple(name for name in _ATTRIBUTES if former.get(name) != resource.attributes.get(name))
+    if not scope:
+        return change
+    action = Action.UPDATE if change.action is Action.KEEP else change.action
+    reasons = (*change.reasons, *(f"{name} changes" for name in scope))
+    return replace(change, action=action, reasons=reasons, scope=(*change.scope, *scope))
 
 
 def _foreseen(change: Change, old: ResourceState | None, finder: HandlerFinder) -> KnownResource:
@@ -173,25 +216,22 @@ def outputs_and_exports(scope: StackScope) -> tuple[dict[str, Json], dict[str, J
 def check_exports(neighbours: Neighbours, *, before: StackState, exports: Mapping[str, Json]) -> None:
     """Raises TemplateError where an export in use would go or change, or where another stack has the same one."""
     stack_name = neighbours.stack_name
-    touched = [
-        name
-        for name, value in before.exports.items()
-        if name not in exports or not (isinstance(exports[name], Unknown) or exports[name] == value)
-    ]
+    touched = [name for name, value in before.exports.items() if exports.get(name) != value]
     for name, users in importers(neighbours.store, touched).items():
-        problem = f"export {name} cannot change or go while it is in use by {', '.join(users)}"
+        verb = "updated" if name in exports else "deleted"
+        problem = f"Export {name} cannot be {verb} as it is in use by {' and '.join(users)}"
         raise TemplateError(stack_name=stack_name, problem=problem)
     for state in neighbours.store.all():
         for name in exports.keys() & state.exports.keys():
             if state.name != stack_name and not state.is_gone:
-                problem = f"export {name} is already exported by {state.name}"
+                problem = f"Export with name {name} is already exported by stack {state.name}"
                 raise TemplateError(stack_name=stack_name, problem=problem)
 
 
 def retained(state: ResourceState, resource: TemplateResource | None) -> bool:
     """Whether a physical resource outlives its place in the stack: replaced if `resource` is given, else removed."""
     policy = state.deletion_policy if resource is None else resource.replace_policy
-    return policy == "Retain"
+    return policy != "Delete"
 
 
 def adopted(old: ResourceState, resource: TemplateResource, needs: tuple[str, ...]) -> ResourceState:

@@ -1,7 +1,7 @@
-"""What must be in the local cloud before a stack is: the bootstrap's bucket and version, and the stack's file assets.
+"""Puts a stack's file assets into the toolkit's bucket, as `cdk deploy` does before it deploys.
 
-Everything is looked for first, so that publishing again changes nothing. Image assets are not built: the local cloud
-runs their source.
+Each is looked for first, so that publishing again changes nothing. Image assets are not built: the local cloud runs
+their source.
 """
 
 from __future__ import annotations
@@ -16,28 +16,12 @@ from botocore.exceptions import ClientError
 from local.deploy.assembly import AssemblyStack, FileAsset
 from local.deploy.handlers import Clients
 
-BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-# The modern bootstrap template's version; templates ask for 6 or more.
-BOOTSTRAP_VERSION = "30"
-
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-def bootstrap(clients: Clients) -> None:
-    """Does what `cdk bootstrap` leaves behind, as far as templates can see it."""
-    ssm = clients("ssm")
-    try:
-        ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)
-    except ssm.exceptions.ParameterNotFound:
-        ssm.put_parameter(Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String")
 
 
 def publish(stack: AssemblyStack, clients: Clients) -> list[FileAsset]:
     """Uploads the stack's file assets that are not there yet, and returns those."""
     s3 = clients("s3")
-    for bucket in sorted({asset.bucket for asset in stack.files}):
-        if not _exists(s3.head_bucket, Bucket=bucket):
-            s3.create_bucket(Bucket=bucket)
     missing = [asset for asset in stack.files if not _exists(s3.head_object, Bucket=asset.bucket, Key=asset.key)]
     for asset in missing:
         s3.put_object(Bucket=asset.bucket, Key=asset.key, Body=packaged(asset))

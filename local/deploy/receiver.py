@@ -13,6 +13,10 @@ from local.deploy.documents import Json
 
 Answer = dict[str, Json]
 
+LONGEST_ANSWER_BYTES = 4096
+TOO_LONG: Answer = {"Status": "TOO_LONG"}
+"""Stands for an answer that CloudFormation would not read."""
+
 
 class ResponseReceiver(Protocol):
     """Hands out one address a request and waits for what is put there."""
@@ -70,8 +74,9 @@ class HttpReceiver:
         class PutHandler(BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request_id = self.path.partition("?")[0].strip("/")
                 try:
-                    receiver.accept(self.path.partition("?")[0].strip("/"), json.loads(body))
+                    receiver.accept(request_id, TOO_LONG if len(body) > LONGEST_ANSWER_BYTES else json.loads(body))
                 except ValueError:
                     self.send_error(400, "the answer is not JSON")
                     return

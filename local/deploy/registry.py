@@ -9,7 +9,11 @@ from local.deploy.resources import (
     applicationautoscaling,
     cdk_metadata,
     cloudwatch,
+    cognito,
     dynamodb,
+    ec2,
+    ec2_access,
+    ecr,
     events,
     iam,
     kms,
@@ -20,6 +24,7 @@ from local.deploy.resources import (
     sns,
     sqs,
     ssm,
+    wafv2,
 )
 from local.deploy.resources.custom import CustomResource
 
@@ -43,7 +48,18 @@ _HANDLERS: tuple[type[AwsResource], ...] = (
     cloudwatch.Alarm,
     cloudwatch.CompositeAlarm,
     cloudwatch.Dashboard,
+    cognito.UserPool,
+    cognito.UserPoolClient,
     dynamodb.Table,
+    ec2.FlowLog,
+    ec2.RouteTable,
+    ec2.Subnet,
+    ec2.SubnetRouteTableAssociation,
+    ec2.Vpc,
+    ec2_access.SecurityGroup,
+    ec2_access.SecurityGroupIngress,
+    ec2_access.VpcEndpoint,
+    ecr.Repository,
     events.Rule,
     iam.ManagedPolicy,
     iam.Policy,
@@ -69,6 +85,8 @@ _HANDLERS: tuple[type[AwsResource], ...] = (
     sqs.Queue,
     sqs.QueuePolicy,
     ssm.Parameter,
+    wafv2.WebAcl,
+    wafv2.WebAclAssociation,
 )
 
 

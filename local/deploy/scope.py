@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,16 +11,12 @@ from botocore.exceptions import ClientError
 
 from local.deploy.documents import Json, text
 from local.deploy.errors import TemplateError
-from local.deploy.handlers import Clients, Resource
+from local.deploy.handlers import Clients, Resource, says_gone
 from local.deploy.intrinsics import NO_VALUE, Unknown, evaluate
 from local.deploy.state import StackStore
 from local.deploy.template import Template
 
 KnownResource: TypeAlias = Resource | Unknown
-
-_SSM_TYPES = ("AWS::SSM::Parameter::Value<String>", "AWS::SSM::Parameter::Value<List<String>>")
-_LIST_TYPES = ("CommaDelimitedList", "List<Number>", "AWS::SSM::Parameter::Value<List<String>>")
-_PLAIN_TYPES = ("String", "Number")
 
 
 @dataclass(frozen=True)
@@ -35,24 +32,73 @@ class Neighbours:
         for state in self.store.all():
             if name in state.exports and not state.is_gone:
                 return state.exports[name]
-        raise TemplateError(stack_name=self.stack_name, problem=f"no stack exports {name}")
+        raise self._problem(f"No export named {name} found")
 
     def stack_output(self, stack_name: str, output_name: str) -> str:
         """An output of a deployed stack."""
         state = self.store.load(stack_name)
         if state is None or state.is_gone or output_name not in state.outputs:
-            problem = f"stack {stack_name} has no output {output_name}"
-            raise TemplateError(stack_name=self.stack_name, problem=problem)
+            raise self._problem(f"stack {stack_name} has no output {output_name}")
         return state.outputs[output_name]
 
-    def ssm(self, name: str) -> str:
-        """An SSM parameter's present value; `name` may end in `:<version>`."""
+    def ssm_values(self, names: Sequence[str]) -> dict[str, str]:
+        """The present values of SSM parameters; a name may end in `:<version>`. CloudFormation takes no secure ones."""
+        found = {name: entry for name in dict.fromkeys(names) if (entry := self._ssm_parameter(name)) is not None}
+        if missing := [name for name in dict.fromkeys(names) if name not in found]:
+            raise self._problem(
+                f"Unable to fetch parameters [{','.join(missing)}] from parameter store for this account."
+            )
+        if secure := [name for name, entry in found.items() if entry["Type"] == "SecureString"]:
+            listed = ", ".join(secure)
+            raise self._problem(
+                f"Parameters [{listed}] referenced by template have types not supported by CloudFormation."
+            )
+        return {name: str(entry["Value"]) for name, entry in found.items()}
+
+    def _ssm_parameter(self, name: str) -> Mapping[str, Json] | None:
         try:
-            answer = self.clients("ssm").get_parameter(Name=name, WithDecryption=True)
+            entry: Mapping[str, Json] = self.clients("ssm").get_parameter(Name=name)["Parameter"]
         except ClientError as error:
-            problem = f"SSM parameter {name} cannot be read: {error}"
-            raise TemplateError(stack_name=self.stack_name, problem=problem) from error
-        return str(answer["Parameter"]["Value"])
+            if not says_gone(error):
+                raise
+            return None
+        return entry
+
+    def ssm(self, name: str) -> str:
+        """The value that a dynamic reference to an SSM parameter stands for."""
+        try:
+            return self.ssm_values([name])[name]
+        except TemplateError as error:
+            raise self._problem(f"Parameters: [ssm:{name}] cannot be found.") from error
+
+    def secret(self, reference: str) -> str:
+        """The value that a dynamic reference to a secret stands for: id, SecretString, JSON key, stage, version."""
+        secret_id, key, stage, version = _secret_reference(reference)
+        which = {name: value for name, value in (("VersionStage", stage), ("VersionId", version)) if value}
+        try:
+            value = str(self.clients("secretsmanager").get_secret_value(SecretId=secret_id, **which)["SecretString"])
+        except ClientError as error:
+            raise self._problem(error.response["Error"].get("Message", str(error))) from error
+        return value if not key else self._member(value, key)
+
+    def _member(self, value: str, key: str) -> str:
+        try:
+            return text(json.loads(value)[key])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._problem("Could not find a value associated with JSONKey in SecretString") from error
+
+    def _problem(self, problem: str) -> TemplateError:
+        return TemplateError(stack_name=self.stack_name, problem=problem)
+
+
+_ARN_PARTS = 7
+
+
+def _secret_reference(reference: str) -> tuple[str, str, str, str]:
+    parts = reference.split(":")
+    length = _ARN_PARTS if parts[0] == "arn" else 1
+    _, key, stage, version = (*parts[length:], "", "", "", "")[:4]
+    return ":".join(parts[:length]), key, stage, version
 
 
 @dataclass
@@ -65,11 +111,17 @@ class StackScope:
     neighbours: Neighbours
     resources: dict[str, KnownResource] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stack_name(self) -> str:
         """The stack's name."""
         return self.template.stack_name
+
+    @property
+    def region(self) -> str:
+        """The stack's region."""
+        return str(self.pseudo["AWS::Region"])
 
     def reference(self, name: str) -> Json:
         if name in self.parameters:
@@ -84,6 +136,10 @@ class StackScope:
         if isinstance(known, Unknown):
             return Unknown(f"{logical_id}.{name}")
         if name not in known.attributes:
+            resource_type = self.template.resources[logical_id].resource_type
+            if resource_type.startswith(("Custom::", "AWS::CloudFormation::Custom")):
+                missing = f"Vendor response doesn't contain {name} key in object"
+                raise self._problem(f"CustomResource attribute error: {missing}")
             raise self._problem(f"{logical_id} has no attribute {name}")
         return known.attributes[name]
 
@@ -109,6 +165,9 @@ class StackScope:
     def ssm(self, name: str) -> str:
         return self.neighbours.ssm(name)
 
+    def secret(self, reference: str) -> str:
+        return self.neighbours.secret(reference)
+
     def check_rules(self) -> None:
         """Raises TemplateError with the description of the first rule that does not hold."""
         for rule in self.template.section("Rules").values():
@@ -125,38 +184,6 @@ class StackScope:
 
     def _problem(self, problem: str) -> TemplateError:
         return TemplateError(stack_name=self.stack_name, problem=problem)
-
-
-def parameter_values(template: Template, given: Mapping[str, str], neighbours: Neighbours) -> dict[str, Json]:
-    """Every parameter's value, SSM-valued ones read now; raises TemplateError for a missing, unknown or refused one."""
-    declared = template.section("Parameters")
-    for name in given.keys() - declared.keys():
-        raise TemplateError(stack_name=template.stack_name, problem=f"there is no parameter {name}")
-    return {
-        name: _parameter(name, declaration, given.get(name), template.stack_name, neighbours)
-        for name, declaration in declared.items()
-    }
-
-
-def _parameter(
-    name: str,
-    declaration: Mapping[str, Json],
-    given: str | None,
-    stack_name: str,
-    neighbours: Neighbours,
-) -> Json:
-    value = declaration.get("Default") if given is None else given
-    kind = declaration["Type"]
-    if value is None:
-        raise TemplateError(stack_name=stack_name, problem=f"parameter {name} has no value")
-    if kind not in (*_PLAIN_TYPES, *_SSM_TYPES, *_LIST_TYPES):
-        raise TemplateError(stack_name=stack_name, problem=f"parameter {name} has the unknown type {kind}")
-    allowed = declaration.get("AllowedValues", [value])
-    if text(value) not in map(text, allowed):
-        problem = f"parameter {name} is {value!r}; allowed: {', '.join(map(text, allowed))}"
-        raise TemplateError(stack_name=stack_name, problem=problem)
-    word = neighbours.ssm(text(value)) if kind in _SSM_TYPES else text(value)
-    return [part.strip() for part in word.split(",")] if kind in _LIST_TYPES else word
 
 
 def pseudo_parameters(*, stack_name: str, stack_id: str, account: str, region: str) -> dict[str, Json]:

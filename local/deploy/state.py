@@ -5,19 +5,22 @@ A `StackState` is plain data and goes to JSON and back, so that a store can be a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from local.deploy.documents import Json, Properties
 from local.deploy.template import Retention
+from local.documents import Documents
 
 
 class Status(StrEnum):
     """CloudFormation's words for the state of a stack or a resource."""
 
+    REVIEW_IN_PROGRESS = "REVIEW_IN_PROGRESS"
     CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
     CREATE_COMPLETE = "CREATE_COMPLETE"
     CREATE_FAILED = "CREATE_FAILED"
@@ -35,6 +38,12 @@ class Status(StrEnum):
     UPDATE_ROLLBACK_IN_PROGRESS = "UPDATE_ROLLBACK_IN_PROGRESS"
     UPDATE_ROLLBACK_COMPLETE = "UPDATE_ROLLBACK_COMPLETE"
     UPDATE_ROLLBACK_FAILED = "UPDATE_ROLLBACK_FAILED"
+    UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an operation is changing the stack; one in review waits for its first."""
+        return self.value.endswith("_IN_PROGRESS") and self is not Status.REVIEW_IN_PROGRESS
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class StackEvent:
 class ResourceState:
     """One physical resource: `properties` are the resolved ones it was last given.
 
-    `tainted` marks one whose failed update could not be undone: the next deployment updates it in any case.
+    `status` is UPDATE_FAILED where an update failed that nobody undid: the next deployment updates it in any case.
     """
 
     logical_id: str
@@ -65,14 +74,56 @@ class ResourceState:
     depends_on: tuple[str, ...] = ()
     deletion_policy: Retention = "Delete"
     generation: int = 0
-    tainted: bool = False
+    status: Status = Status.CREATE_COMPLETE
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an operation did to one resource, or was about to do when it was cut off: what undoing it needs to know.
+
+    `before` is None where there was none; a creation's `after` has no physical id before the service has given one.
+    """
+
+    kind: Literal["create", "update"]
+    after: ResourceState
+    before: ResourceState | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class StackDetails:
+    """What CloudFormation keeps of a stack beside its resources: what was asked for, and when. Times are ISO 8601.
+
+    `parameters` are all that the template declares; `resolved` those of them whose value is an SSM parameter's name.
+    """
+
+    template_text: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    notification_arns: tuple[str, ...] = ()
+    role_arn: str = ""
+    change_set_id: str = ""
+    is_protected: bool = False
+    disables_rollback: bool = False
+    created_at: str = ""
+    updated_at: str = ""
+    deleted_at: str = ""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> StackDetails:
+        """The details that `StackState.to_json` wrote."""
+        lists = ("capabilities", "notification_arns")
+        return cls(**{**document, **{name: tuple(document[name]) for name in lists}})
 
 
 @dataclass(frozen=True)
 class StackState:
-    """A stack after its last operation. `resources` stand in the order they were made in.
+    """A stack at this moment. `resources` stand in the order they were made in.
 
-    `leftovers` are physical resources that should be gone and could not be deleted; the next operation tries again.
+    `steps` lead from the last state that was whole to this one; all else but `resources` is then still of that state.
+    `leftovers` are physical resources that should be gone; one that could not be deleted is tried again later.
     `generations` counts, for each logical id, the physical names given so far.
     """
 
@@ -88,6 +139,8 @@ class StackState:
     exports: Mapping[str, str] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
     generations: Mapping[str, int] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    details: StackDetails = field(default_factory=StackDetails)
 
     @property
     def is_gone(self) -> bool:
@@ -95,8 +148,14 @@ class StackState:
         return self.status in (Status.DELETE_COMPLETE, Status.ROLLBACK_COMPLETE)
 
     def to_json(self) -> dict[str, Json]:
-        """The state as JSON types only."""
-        return asdict(self)
+        """The state as JSON types only. Kept at every step of an operation, so nothing is copied that need not be."""
+        return {
+            **_fields(self),
+            "resources": {key: _fields(resource) for key, resource in self.resources.items()},
+            "leftovers": [_fields(resource) for resource in self.leftovers],
+            "steps": [_step_json(step) for step in self.steps],
+            "details": _fields(self.details),
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> StackState:
@@ -108,12 +167,30 @@ class StackState:
                 "resources": {key: _resource(entry) for key, entry in document["resources"].items()},
                 "leftovers": tuple(_resource(entry) for entry in document["leftovers"]),
                 "imports": tuple(document["imports"]),
+                "steps": tuple(_step(entry) for entry in document["steps"]),
+                "details": StackDetails.from_json(document["details"]),
             }
         )
 
 
+def _fields(record: StackState | StackDetails | ResourceState | Step) -> dict[str, Json]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def _step_json(step: Step) -> dict[str, Json]:
+    before = None if step.before is None else _fields(step.before)
+    return {**_fields(step), "after": _fields(step.after), "before": before}
+
+
 def _resource(document: Mapping[str, Json]) -> ResourceState:
-    return ResourceState(**{**document, "depends_on": tuple(document["depends_on"])})
+    lists = {"depends_on": tuple(document["depends_on"])}
+    return ResourceState(**{**document, **lists, "status": Status(document["status"])})
+
+
+def _step(document: Mapping[str, Json]) -> Step:
+    before = document["before"]
+    states = {"after": _resource(document["after"]), "before": None if before is None else _resource(before)}
+    return Step(**{**document, **states})
 
 
 class StackStore(Protocol):
@@ -146,6 +223,34 @@ class InMemoryStore:
 
     def all(self) -> Iterator[StackState]:
         return iter(list(self.states.values()))
+
+
+class DocumentStackStore:
+    """A store as durable as its documents. It keeps every stack that ever bore a name, and reads them once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._states = {stack_id: StackState.from_json(record) for stack_id, record in documents.items()}
+        self._lock = threading.Lock()
+
+    def load(self, name: str) -> StackState | None:
+        with self._lock:
+            bearers = [state for state in self._states.values() if state.name == name]
+        return max(bearers, key=lambda state: state.incarnation, default=None)
+
+    def find(self, stack_id: str) -> StackState | None:
+        """The stack with an id, also where another bears its name by now."""
+        with self._lock:
+            return self._states.get(stack_id)
+
+    def save(self, state: StackState) -> None:
+        with self._lock:
+            self._states[state.stack_id] = state
+            self._documents.put(state.stack_id, state.to_json())
+
+    def all(self) -> Iterator[StackState]:
+        with self._lock:
+            return iter(list(self._states.values()))
 
 
 def with_status(state: StackState, status: Status) -> StackState:

@@ -13,19 +13,19 @@ from local.deploy.documents import Json, Properties, words
 from local.deploy.errors import TemplateError
 from model_packages.errors import UnsupportedResource
 
-Retention = Literal["Delete", "Retain"]
+Retention = Literal["Delete", "Retain", "RetainExceptOnCreate"]
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 _SECTIONS = words(
     "AWSTemplateFormatVersion Description Metadata Parameters Mappings Conditions Rules Resources Outputs"
 )
 _RESOURCE_KEYS = words("Type Properties DependsOn Condition DeletionPolicy UpdateReplacePolicy Metadata")
-# A local stack never keeps what its own failed creation made: the three words differ only there.
-_RETENTIONS: Mapping[str, Retention] = {
+_DELETION_POLICIES: Mapping[str, Retention] = {
     "Delete": "Delete",
     "Retain": "Retain",
-    "RetainExceptOnCreate": "Retain",
+    "RetainExceptOnCreate": "RetainExceptOnCreate",
 }
+_REPLACE_POLICIES: Mapping[str, Retention] = {"Delete": "Delete", "Retain": "Retain"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class TemplateResource:
     condition: str | None
     deletion_policy: Retention
     replace_policy: Retention
+    attributes: Mapping[str, Json]
+    """The whole entry, with Metadata and the policies as they are written."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,14 @@ def _resource(logical_id: str, entry: Mapping[str, Json], *, stack_name: str) ->
         properties=entry.get("Properties", {}),
         depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on),
         condition=entry.get("Condition"),
-        deletion_policy=_retention(logical_id, entry, "DeletionPolicy"),
-        replace_policy=_retention(logical_id, entry, "UpdateReplacePolicy"),
+        deletion_policy=_retention(logical_id, entry, "DeletionPolicy", _DELETION_POLICIES),
+        replace_policy=_retention(logical_id, entry, "UpdateReplacePolicy", _REPLACE_POLICIES),
+        attributes=entry,
     )
 
 
-def _retention(logical_id: str, entry: Mapping[str, Json], key: str) -> Retention:
+def _retention(logical_id: str, entry: Mapping[str, Json], key: str, policies: Mapping[str, Retention]) -> Retention:
     word = entry.get(key, "Delete")
-    if word not in _RETENTIONS:
+    if word not in policies:
         raise UnsupportedResource(resource_type=entry["Type"], logical_id=logical_id, detail=f"{key} {word}")
-    return _RETENTIONS[word]
+    return policies[word]

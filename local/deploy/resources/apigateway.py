@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from local.deploy.documents import Json, Properties, PropertyPath, compact, text, words
-from local.deploy.handlers import AwsResource, Resource, created, unless_gone
+from local.deploy.errors import ResourceFailed
+from local.deploy.handlers import AwsResource, Resource, unless_gone
 from local.deploy.tags import change_tags, tag_map
 
 Patch = dict[str, str]
@@ -36,9 +37,11 @@ class RestApi(AwsResource):
     service = "apigateway"
     implemented = words("Name Description ApiKeySourceType BinaryMediaTypes")
     simulated: ClassVar[Mapping[str, str]] = {
-        "EndpointConfiguration": "stored and reported; the API is served at one local address; PRIVATE is refused",
-        "DisableExecuteApiEndpoint": _REFUSED_LATER,
-        "MinimumCompressionSize": _REFUSED_LATER,
+        "EndpointConfiguration": (
+            "stored and reported; the API is served at one local address; PRIVATE is refused; a change makes a new API"
+        ),
+        "DisableExecuteApiEndpoint": f"{_REFUSED_LATER}; a change makes a new API",
+        "MinimumCompressionSize": f"{_REFUSED_LATER}; a change makes a new API",
         "Policy": _REFUSED_LATER,
         "Tags": "stored and reported as they were at creation; a later change is kept in the stack's state only",
     }
@@ -54,21 +57,21 @@ class RestApi(AwsResource):
                 "Tags": tag_map(properties),
             },
         )
-        with created(answer["id"]):
+        with self.created(answer["id"]):
             # moto's CreateRestApi drops them.
             self._take_as_binary(answer["id"], properties.get("BinaryMediaTypes", []))
         return Resource(answer["id"], {"RestApiId": answer["id"], "RootResourceId": answer["rootResourceId"]})
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
+        by_header = {"ApiKeySourceType": "HEADER"}
         operations = patches(
-            old,
-            new,
+            {**by_header, **old},
+            {**by_header, **new},
             {
                 "Name": "/name",
                 "Description": "/description",
                 "ApiKeySourceType": "/apiKeySource",
                 "Policy": "/policy",
-                "MinimumCompressionSize": "/minimumCompressionSize",
             },
         )
         if operations:
@@ -78,6 +81,8 @@ class RestApi(AwsResource):
         return Resource(physical_id, {"RestApiId": physical_id, "RootResourceId": root})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
+        # moto has no answer of its own to the deletion of what is not there; reading it has.
+        self.client.get_rest_api(restApiId=physical_id)
         self.client.delete_rest_api(restApiId=physical_id)
 
     def _take_as_binary(self, api: str, wanted: list[str]) -> None:
@@ -91,8 +96,9 @@ class RestApi(AwsResource):
             self.client.update_rest_api(restApiId=api, patchOperations=operations)
 
     def create_only(self) -> frozenset[PropertyPath]:
-        # moto cannot change these; a change of either is rare, and a new API is the honest answer.
-        return super().create_only() | {("EndpointConfiguration",), ("DisableExecuteApiEndpoint",)}
+        # moto cannot change these; a change of one is rare, and a new API is the honest answer.
+        fixed = words("EndpointConfiguration DisableExecuteApiEndpoint MinimumCompressionSize")
+        return super().create_only() | {(name,) for name in fixed}
 
 
 class ApiResource(AwsResource):
@@ -100,15 +106,27 @@ class ApiResource(AwsResource):
 
     resource_type = "AWS::ApiGateway::Resource"
     service = "apigateway"
+    name_properties = ("RestApiId", "ParentId", "PathPart")
     implemented = words("RestApiId ParentId PathPart")
     attributes = words("ResourceId")
 
     def create(self, properties: Properties) -> Resource:
+        self._refuse_twin(properties)
         resource_id = self.call("create_resource", properties)["id"]
         return Resource(resource_id, {"ResourceId": resource_id})
 
+    def _refuse_twin(self, properties: Properties) -> None:
+        name = properties["PathPart"]
+        for page in self.client.get_paginator("get_resources").paginate(restApiId=properties["RestApiId"]):
+            for item in page["items"]:
+                if (item.get("parentId"), item.get("pathPart")) == (properties["ParentId"], name):
+                    reason = f"Another resource with the same parent already has this name: {name}"
+                    raise ResourceFailed(reason, code="AlreadyExists")
+
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client.delete_resource(restApiId=properties["RestApiId"], resourceId=physical_id)
+        where = {"restApiId": properties["RestApiId"], "resourceId": physical_id}
+        self.client.get_resource(**where)
+        self.client.delete_resource(**where)
 
 
 _INTEGRATION = words("""
@@ -122,6 +140,7 @@ class Method(AwsResource):
 
     resource_type = "AWS::ApiGateway::Method"
     service = "apigateway"
+    name_properties = ("RestApiId", "ResourceId", "HttpMethod")
     implemented = words("""
         RestApiId ResourceId HttpMethod AuthorizationType AuthorizerId AuthorizationScopes ApiKeyRequired OperationName
         RequestModels RequestParameters RequestValidatorId
@@ -136,7 +155,7 @@ class Method(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         self.refuse_existing("get_method", _place(properties))
-        with created(self.identity.name()):
+        with self.created(self.identity.name()):
             self._put(properties)
         return Resource(self.identity.name())
 
@@ -193,7 +212,9 @@ class RequestValidator(AwsResource):
         return _validator(physical_id)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client.delete_request_validator(restApiId=properties["RestApiId"], requestValidatorId=physical_id)
+        where = {"restApiId": properties["RestApiId"], "requestValidatorId": physical_id}
+        self.client.get_request_validator(**where)
+        self.client.delete_request_validator(**where)
 
 
 def _validator(validator_id: str) -> Resource:
@@ -205,10 +226,16 @@ class Model(AwsResource):
 
     resource_type = "AWS::ApiGateway::Model"
     service = "apigateway"
+    name_properties = ("RestApiId", "Name")
     implemented = words("RestApiId Name Description ContentType Schema")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("Name") or self.identity.name().replace("-", "")
+        self.refuse_existing(
+            "get_model",
+            {"RestApiId": properties["RestApiId"], "ModelName": name},
+            words=f"Model name already exists for this REST API: {name}",
+        )
         self._put(name, properties)
         return Resource(name)
 
@@ -232,6 +259,7 @@ class GatewayResponse(AwsResource):
 
     resource_type = "AWS::ApiGateway::GatewayResponse"
     service = "apigateway"
+    name_properties = ("RestApiId", "ResponseType")
     implemented = words("RestApiId ResponseType StatusCode ResponseParameters ResponseTemplates")
     attributes = words("Id")
 
@@ -256,14 +284,16 @@ class Authorizer(AwsResource):
 
     resource_type = "AWS::ApiGateway::Authorizer"
     service = "apigateway"
-    implemented = words("RestApiId Name")
-    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        words("""
-            Type ProviderARNs AuthType AuthorizerUri AuthorizerCredentials IdentitySource IdentityValidationExpression
-            AuthorizerResultTtlInSeconds
-        """),
-        "stored and reported; an API with a method that uses an authorizer is refused when it is deployed",
-    )
+    implemented = words("RestApiId Name ProviderARNs")
+    simulated: ClassVar[Mapping[str, str]] = {
+        "Type": "COGNITO_USER_POOLS is carried out; an API that uses another is refused when it is deployed",
+        "IdentitySource": "the header Authorization; an API that uses another is refused when it is deployed",
+        "AuthorizerResultTtlInSeconds": "stored and reported; a token is judged at every request",
+        **dict.fromkeys(
+            words("AuthType AuthorizerUri AuthorizerCredentials IdentityValidationExpression"),
+            "stored; an API with a method that uses such an authorizer is refused when it is deployed",
+        ),
+    }
     attributes = words("AuthorizerId")
 
     def create(self, properties: Properties) -> Resource:
@@ -271,7 +301,9 @@ class Authorizer(AwsResource):
         return Resource(authorizer_id, {"AuthorizerId": authorizer_id})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client.delete_authorizer(restApiId=properties["RestApiId"], authorizerId=physical_id)
+        where = {"restApiId": properties["RestApiId"], "authorizerId": physical_id}
+        self.client.get_authorizer(**where)
+        self.client.delete_authorizer(**where)
 
     def create_only(self) -> frozenset[PropertyPath]:
         return frozenset((name,) for name in (*self.implemented, *self.simulated))
@@ -310,6 +342,7 @@ class Stage(AwsResource):
 
     resource_type = "AWS::ApiGateway::Stage"
     service = "apigateway"
+    name_properties = ("RestApiId", "StageName")
     implemented = words("""
         RestApiId StageName DeploymentId Description Variables AccessLogSetting.DestinationArn AccessLogSetting.Format
         MethodSettings.HttpMethod MethodSettings.ResourcePath MethodSettings.ThrottlingBurstLimit
@@ -339,7 +372,7 @@ class Stage(AwsResource):
         passed = ("RestApiId", "StageName", "DeploymentId", "Description", "Variables", "TracingEnabled")
         arguments = {key: properties.get(key) for key in passed}
         self.call("create_stage", {**arguments, "Tags": tag_map(properties)})
-        with created(properties["StageName"]):
+        with self.created(properties["StageName"]):
             self._patch(properties, [*_access_log_patches({}, properties), *_setting_patches({}, properties)])
 
     def _change(self, old: Properties, new: Properties) -> None:

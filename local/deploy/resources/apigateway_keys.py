@@ -10,16 +10,20 @@ from local.deploy.handlers import AwsResource, Resource
 from local.deploy.resources.apigateway import Patch, patches, replaced
 from local.deploy.tags import tag_map
 
+_TAGGED_ONCE = "stored and reported as they were at creation; a later change is kept in the stack's state only"
+
 
 class ApiKey(AwsResource):
     """An API key; without a Value its value is made up."""
 
     resource_type = "AWS::ApiGateway::ApiKey"
     service = "apigateway"
-    implemented = words("Name Description Enabled Value StageKeys Tags")
+    implemented = words("Name Description Enabled Value")
     simulated: ClassVar[Mapping[str, str]] = {
         "CustomerId": "stored and reported; there is no Marketplace here",
         "GenerateDistinctId": "passed to the API Gateway service",
+        "Tags": _TAGGED_ONCE,
+        "StageKeys": "stored and reported; a change makes a new key",
     }
     attributes = words("APIKeyId")
 
@@ -40,8 +44,8 @@ class ApiKey(AwsResource):
         self.client.delete_api_key(apiKey=physical_id)
 
     def create_only(self) -> frozenset[PropertyPath]:
-        # moto has no call that changes these.
-        return super().create_only() | {("StageKeys",), ("Tags",)}
+        # moto has no call that changes them.
+        return super().create_only() | {("StageKeys",)}
 
 
 class UsagePlan(AwsResource):
@@ -51,10 +55,11 @@ class UsagePlan(AwsResource):
     service = "apigateway"
     implemented = words("""
         UsagePlanName Description Quota.Limit Quota.Period Quota.Offset Throttle.BurstLimit Throttle.RateLimit
-        ApiStages.ApiId ApiStages.Stage Tags
+        ApiStages.ApiId ApiStages.Stage
     """)
     simulated: ClassVar[Mapping[str, str]] = {
-        "ApiStages.Throttle": "stored; a plan that throttles one method is refused when it is read"
+        "ApiStages.Throttle": "stored; a plan that throttles one method is refused when it is read",
+        "Tags": _TAGGED_ONCE,
     }
     attributes = words("Id")
 
@@ -76,11 +81,13 @@ class UsagePlan(AwsResource):
         return Resource(physical_id, {"Id": physical_id})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
+        # moto has no answer of its own to the deletion of what is not there; reading it has.
+        self.client.get_usage_plan(usagePlanId=physical_id)
         self.client.delete_usage_plan(usagePlanId=physical_id)
 
     def create_only(self) -> frozenset[PropertyPath]:
-        # moto has no call that changes these.
-        return super().create_only() | {("ApiStages", "Throttle"), ("Tags",)}
+        # moto has no call that changes it.
+        return super().create_only() | {("ApiStages", "Throttle")}
 
 
 def _limit_patches(key: str, path: str, old: Properties, new: Properties) -> list[Patch]:
@@ -108,16 +115,20 @@ class UsagePlanKey(AwsResource):
 
     resource_type = "AWS::ApiGateway::UsagePlanKey"
     service = "apigateway"
+    name_properties = ("KeyId", "UsagePlanId")
     implemented = words("KeyId KeyType UsagePlanId")
     attributes = words("Id")
 
     def create(self, properties: Properties) -> Resource:
+        self.refuse_existing("get_usage_plan_key", {key: properties[key] for key in ("UsagePlanId", "KeyId")})
         self.call("create_usage_plan_key", properties)
         joined = f"{properties['KeyId']}:{properties['UsagePlanId']}"
         return Resource(joined, {"Id": joined})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client.delete_usage_plan_key(usagePlanId=properties["UsagePlanId"], keyId=properties["KeyId"])
+        where = {"usagePlanId": properties["UsagePlanId"], "keyId": properties["KeyId"]}
+        self.client.get_usage_plan_key(**where)
+        self.client.delete_usage_plan_key(**where)
 
 
 class Account(AwsResource):
@@ -125,9 +136,7 @@ class Account(AwsResource):
 
     resource_type = "AWS::ApiGateway::Account"
     service = "apigateway"
-    simulated: ClassVar[Mapping[str, str]] = {
-        "CloudWatchRoleArn": "stored and reported; logs are written without a role"
-    }
+    implemented = words("CloudWatchRoleArn")
     attributes = words("Id")
 
     def create(self, properties: Properties) -> Resource:

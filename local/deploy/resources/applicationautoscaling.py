@@ -9,6 +9,11 @@ from local.deploy.documents import Json, Properties, words
 from local.deploy.handlers import AwsResource, Resource
 
 _PLACE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+_NOTHING_SUSPENDED = {
+    "DynamicScalingInSuspended": False,
+    "DynamicScalingOutSuspended": False,
+    "ScheduledScalingSuspended": False,
+}
 _NEVER_SCALES = "stored and reported; nothing scales: a variant has one process here"
 
 
@@ -17,6 +22,7 @@ class ScalableTarget(AwsResource):
 
     resource_type = "AWS::ApplicationAutoScaling::ScalableTarget"
     service = "application-autoscaling"
+    name_properties = ("ResourceId", "ScalableDimension", "ServiceNamespace")
     implemented = words("ServiceNamespace ResourceId ScalableDimension")
     simulated: ClassVar[Mapping[str, str]] = {
         "MinCapacity": _NEVER_SCALES,
@@ -36,7 +42,8 @@ class ScalableTarget(AwsResource):
         return Resource(target_id, {"Id": target_id})
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
-        self._register(new)
+        # A state that is left out stays as it was.
+        self._register({"SuspendedState": _NOTHING_SUSPENDED, **new} if "SuspendedState" in old else new)
         return Resource(physical_id, {"Id": physical_id})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -52,6 +59,7 @@ class ScalingPolicy(AwsResource):
 
     resource_type = "AWS::ApplicationAutoScaling::ScalingPolicy"
     service = "application-autoscaling"
+    name_properties = ("PolicyName", "ScalingTargetId")
     implemented = words("PolicyName ScalingTargetId ServiceNamespace ResourceId ScalableDimension")
     simulated: ClassVar[Mapping[str, str]] = {
         "PolicyType": _NEVER_SCALES,

@@ -16,6 +16,7 @@ class Alarm(AwsResource):
     resource_type = "AWS::CloudWatch::Alarm"
     service = "cloudwatch"
     operation = "put_metric_alarm"
+    name_properties = ("AlarmName",)
     implemented = words("AlarmName AlarmDescription Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
@@ -36,6 +37,7 @@ class Alarm(AwsResource):
     def create(self, properties: Properties) -> Resource:
         name = properties.get("AlarmName") or self.identity.name(limit=255)
         self.refuse_existing("describe_alarms", {"AlarmNames": [name]}, listed="MetricAlarms")
+        self.claim(name)
         self.call("put_metric_alarm", {**properties, "AlarmName": name})
         return self._resource(name)
 
@@ -57,6 +59,7 @@ class CompositeAlarm(AwsResource):
 
     resource_type = "AWS::CloudWatch::CompositeAlarm"
     service = "cloudwatch"
+    name_properties = ("AlarmName",)
     implemented = words("AlarmName")
     simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (
@@ -91,6 +94,7 @@ class Dashboard(AwsResource):
 
     resource_type = "AWS::CloudWatch::Dashboard"
     service = "cloudwatch"
+    name_properties = ("DashboardName",)
     implemented = words("DashboardName")
     simulated: ClassVar[Mapping[str, str]] = {
         "DashboardBody": "stored and reported; there is no console here to draw it"
@@ -99,6 +103,7 @@ class Dashboard(AwsResource):
     def create(self, properties: Properties) -> Resource:
         name = properties.get("DashboardName") or self.identity.name(limit=255)
         self.refuse_existing("get_dashboard", {"DashboardName": name})
+        self.claim(name)
         self._put(name, properties)
         return Resource(name)
 

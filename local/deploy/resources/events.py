@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from local.deploy.documents import Properties, compact, words
-from local.deploy.handlers import AwsResource, Resource, created
+from local.deploy.handlers import AwsResource, Resource
 from local.deploy.tags import change_tags, tag_list, tag_map
 
 
@@ -16,6 +16,7 @@ class Rule(AwsResource):
     resource_type = "AWS::Events::Rule"
     service = "events"
     operation = "put_targets"
+    name_properties = ("Name",)
     implemented = words("Name Description EventPattern EventBusName State Targets Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "ScheduleExpression": "stored and reported; a schedule does not fire",
@@ -31,8 +32,9 @@ class Rule(AwsResource):
     def create(self, properties: Properties) -> Resource:
         name = properties.get("Name") or self.identity.name(limit=64)
         self.refuse_existing("describe_rule", {"Name": name, "EventBusName": properties.get("EventBusName")})
+        self.claim(name)
         arn = self._put(name, properties, tags=tag_map(properties))
-        with created(name):
+        with self.created(name):
             self._aim(name, {}, properties)
         return Resource(name, {"Arn": arn, "RuleName": name})
 

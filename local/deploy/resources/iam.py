@@ -1,18 +1,10 @@
-"""AWS::IAM::Role, AWS::IAM::Policy and AWS::IAM::ManagedPolicy.
-
-Permissions are stored and reported; the local cloud does not refuse what they leave out.
-"""
+"""AWS::IAM::Role, AWS::IAM::Policy and AWS::IAM::ManagedPolicy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from local.deploy.documents import Properties, compact, words
-from local.deploy.handlers import AwsResource, Resource, created, unless_gone
+from local.deploy.handlers import AwsResource, Resource, unless_gone
 from local.deploy.tags import change_tags, tag_list, tag_map
-
-_NOT_ENFORCED = "stored and reported; what a policy leaves out is not refused"
 
 
 class Role(AwsResource):
@@ -20,17 +12,16 @@ class Role(AwsResource):
 
     resource_type = "AWS::IAM::Role"
     service = "iam"
-    implemented = words("RoleName Path Description MaxSessionDuration Tags")
-    simulated: ClassVar[Mapping[str, str]] = {
-        "AssumeRolePolicyDocument": "stored and reported; anyone may assume a role",
-        "ManagedPolicyArns": _NOT_ENFORCED,
-        "Policies": _NOT_ENFORCED,
-        "PermissionsBoundary": _NOT_ENFORCED,
-    }
+    name_properties = ("RoleName",)
+    implemented = words("""
+        RoleName Path Description MaxSessionDuration Tags
+        AssumeRolePolicyDocument ManagedPolicyArns Policies PermissionsBoundary
+    """)
     attributes = words("Arn RoleId")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("RoleName") or self.identity.name(limit=64)
+        self.claim_if_free(name, "get_role", RoleName=name)
         passed = words("Path Description MaxSessionDuration PermissionsBoundary")
         answer = self.call(
             "create_role",
@@ -41,7 +32,7 @@ class Role(AwsResource):
                 **{key: properties.get(key) for key in passed},
             },
         )["Role"]
-        with created(name):
+        with self.created(name):
             self._grant(name, {}, properties)
         return Resource(name, {"Arn": answer["Arn"], "RoleId": answer["RoleId"]})
 
@@ -104,13 +95,13 @@ class Policy(AwsResource):
 
     resource_type = "AWS::IAM::Policy"
     service = "iam"
-    implemented = words("PolicyName Roles")
-    simulated: ClassVar[Mapping[str, str]] = {"PolicyDocument": _NOT_ENFORCED}
+    implemented = words("PolicyName Roles PolicyDocument")
     attributes = words("Id")
 
     def create(self, properties: Properties) -> Resource:
         name = self.identity.name()
-        with created(name):
+        self.claim(name)
+        with self.created(name):
             self._put(properties)
         return Resource(name, {"Id": name})
 
@@ -139,12 +130,14 @@ class ManagedPolicy(AwsResource):
 
     resource_type = "AWS::IAM::ManagedPolicy"
     service = "iam"
-    implemented = words("ManagedPolicyName Description Path Roles")
-    simulated: ClassVar[Mapping[str, str]] = {"PolicyDocument": _NOT_ENFORCED}
+    name_properties = ("ManagedPolicyName",)
+    implemented = words("ManagedPolicyName Description Path Roles PolicyDocument")
     attributes = words("PolicyArn")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("ManagedPolicyName") or self.identity.name()
+        arn = f"arn:aws:iam::{self.surroundings.account}:policy{properties.get('Path', '/')}{name}"
+        self.claim_if_free(arn, "get_policy", PolicyArn=arn)
         answer = self.call(
             "create_policy",
             {
@@ -154,7 +147,7 @@ class ManagedPolicy(AwsResource):
                 "Path": properties.get("Path"),
             },
         )["Policy"]
-        with created(answer["Arn"]):
+        with self.created(answer["Arn"]):
             self._attach(answer["Arn"], set(), set(properties.get("Roles", [])))
         return Resource(answer["Arn"], {"PolicyArn": answer["Arn"]})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from local.deploy.documents import Properties, compact, words
-from local.deploy.handlers import AwsResource, Resource, created
+from local.deploy.documents import Json, Properties, compact, words
+from local.deploy.handlers import AwsResource, Resource
 from local.deploy.tags import change_tags, tag_map
 
 
@@ -15,12 +15,11 @@ class Key(AwsResource):
 
     resource_type = "AWS::KMS::Key"
     service = "kms"
-    implemented = words("Description Enabled KeySpec KeyUsage PendingWindowInDays Tags")
+    implemented = words("Description Enabled KeyPolicy KeySpec KeyUsage PendingWindowInDays Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "KeyPolicy": "stored and reported; nobody is refused the use of a key",
         "EnableKeyRotation": "stored and reported; key material never rotates",
         "RotationPeriodInDays": "stored and reported; key material never rotates",
-        "BypassPolicyLockoutSafetyCheck": "kept in the stack's state only; policies are not judged",
+        "BypassPolicyLockoutSafetyCheck": "kept in the stack's state only; the lockout check is not made",
     }
     attributes = words("Arn KeyId")
 
@@ -33,14 +32,15 @@ class Key(AwsResource):
                 **{name: properties.get(name) for name in ("Description", "KeySpec", "KeyUsage")},
             },
         )["KeyMetadata"]
-        with created(answer["KeyId"]):
+        with self.created(answer["KeyId"]):
             self._configure(answer["KeyId"], {}, properties)
         return Resource(answer["KeyId"], {"Arn": answer["Arn"], "KeyId": answer["KeyId"]})
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
         self.client.update_key_description(KeyId=physical_id, Description=new.get("Description", ""))
-        if "KeyPolicy" in new:
-            self.client.put_key_policy(KeyId=physical_id, PolicyName="default", Policy=compact(new["KeyPolicy"]))
+        if old.get("KeyPolicy") != new.get("KeyPolicy"):
+            policy = compact(new.get("KeyPolicy") or self._default_policy())
+            self.client.put_key_policy(KeyId=physical_id, PolicyName="default", Policy=policy)
         self._configure(physical_id, old, new)
         change_tags(
             old,
@@ -69,6 +69,16 @@ class Key(AwsResource):
             switch = self.client.enable_key if new.get("Enabled", True) else self.client.disable_key
             switch(KeyId=key_id)
 
+    def _default_policy(self) -> dict[str, Json]:
+        statement = {
+            "Sid": "Enable IAM User Permissions",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{self.surroundings.account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+        return {"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}
+
 
 def _kms_tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
@@ -79,6 +89,7 @@ class Alias(AwsResource):
 
     resource_type = "AWS::KMS::Alias"
     service = "kms"
+    name_properties = ("AliasName",)
     implemented = words("AliasName TargetKeyId")
 
     def create(self, properties: Properties) -> Resource:

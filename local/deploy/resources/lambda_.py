@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from local.deploy.documents import Json, Properties, words
 from local.deploy.errors import ResourceFailed
-from local.deploy.handlers import AwsResource, Resource, created
+from local.deploy.handlers import AwsResource, Resource
 from local.deploy.tags import change_tags, tag_map
 
 # What UpdateFunctionConfiguration takes, and what a property that goes away goes back to.
@@ -28,10 +28,11 @@ _CONFIGURATION: dict[str, Json] = {
     "Layers": [],
     "TracingConfig": {"Mode": "PassThrough"},
     "EphemeralStorage": {"Size": 512},
-    "LoggingConfig": None,
-    "DeadLetterConfig": None,
-    "KmsKeyArn": None,
+    "LoggingConfig": {"LogFormat": "Text"},
+    "DeadLetterConfig": {"TargetArn": ""},
+    "KmsKeyArn": "",
     "SnapStart": None,
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
 }
 
 
@@ -41,30 +42,32 @@ class Function(AwsResource):
     resource_type = "AWS::Lambda::Function"
     service = "lambda"
     operation = "create_function"
+    name_properties = ("FunctionName",)
     implemented = words("""
-        FunctionName Description Handler Timeout Environment PackageType Tags
-        Code.S3Bucket Code.S3Key Code.S3ObjectVersion Code.ZipFile
+        FunctionName Description Handler Timeout MemorySize Environment PackageType Tags DeadLetterConfig LoggingConfig
+        Role Code.S3Bucket Code.S3Key Code.S3ObjectVersion Code.ZipFile
     """)
     simulated: ClassVar[Mapping[str, str]] = {
         "Runtime": "stored and reported; the function runs on this machine's Python",
-        "Role": "stored and reported; what a role leaves out is not refused",
-        "Layers": "stored and reported; a function that has layers is not run",
-        "MemorySize": "stored and reported; the function's process is not limited",
-        "EphemeralStorage": "stored and reported; /tmp is this machine's",
-        "Architectures": "stored and reported; the function runs on this machine's architecture",
-        "ReservedConcurrentExecutions": "followed up to 10 processes a function, which is the limit here",
+        "Layers": "they lie in a folder on Python's path; there is no /opt",
+        "EphemeralStorage": "stored and reported; TMPDIR is each environment's own and has no limit",
+        "Architectures": (
+            "reported as they were at creation, a later change is kept in the stack's state only; the function runs on "
+            "this machine's architecture"
+        ),
+        "ReservedConcurrentExecutions": "followed; a function has at most 8 processes here, and calls beyond them wait",
         "TracingConfig": "stored and reported; nothing is sent to X-Ray",
-        "LoggingConfig": "passed to the Lambda service; a level or format is up to the function's own logger",
-        "DeadLetterConfig": "passed to the Lambda service; failed asynchronous events are not sent there",
         "KmsKeyArn": "stored and reported; the environment is not encrypted",
         "SnapStart": "kept in the stack's state only; a function starts afresh each time",
         "RuntimeManagementConfig": "kept in the stack's state only; the runtime is this machine's Python",
+        "VpcConfig": "stored and reported with a VpcId that is made up; the function's network is this machine's",
         "RecursiveLoop": "kept in the stack's state only; recursion is not detected",
     }
     attributes = words("Arn")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("FunctionName") or self.identity.name(limit=64)
+        self.claim_if_free(name, "get_function", FunctionName=name)
         passed = (*_CONFIGURATION, "Architectures", "PackageType")
         answer = self.call(
             "create_function",
@@ -75,7 +78,7 @@ class Function(AwsResource):
                 "Tags": tag_map(properties),
             },
         )
-        with created(name):
+        with self.created(name):
             self._reserve(name, {}, properties)
         return Resource(name, {"Arn": answer["FunctionArn"]})
 
@@ -138,7 +141,7 @@ class Permission(AwsResource):
     simulated: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             ("Principal", "SourceArn", "SourceAccount"),
-            "judged where the local API Gateway invokes the function; nobody else is refused",
+            "judged for callers, the API Gateway, topics and buckets; the events of rules are not judged",
         ),
         **dict.fromkeys(("EventSourceToken", "PrincipalOrgID"), "stored and reported; not judged"),
     }
@@ -146,6 +149,7 @@ class Permission(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         name = self.identity.name(limit=100)
+        self.claim(name)
         function, qualifier = _qualified(properties["FunctionName"])
         self.call(
             "add_permission",
@@ -196,6 +200,7 @@ class Alias(AwsResource):
 
     resource_type = "AWS::Lambda::Alias"
     service = "lambda"
+    name_properties = ("FunctionName", "Name")
     implemented = words("FunctionName FunctionVersion Name Description")
     attributes = words("AliasArn")
 
@@ -218,7 +223,7 @@ class LayerVersion(AwsResource):
     service = "lambda"
     operation = "publish_layer_version"
     implemented = words("LayerName Description CompatibleRuntimes CompatibleArchitectures LicenseInfo")
-    simulated: ClassVar[Mapping[str, str]] = {"Content": "stored; a function that has layers is not run"}
+    simulated: ClassVar[Mapping[str, str]] = {"Content": "it lies in a folder on Python's path; there is no /opt"}
     attributes = words("LayerVersionArn")
 
     def create(self, properties: Properties) -> Resource:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from local.deploy.documents import Properties, words
 from local.deploy.errors import ResourceFailed
-from local.deploy.handlers import AwsResource, Resource, created, unless_gone
+from local.deploy.handlers import AwsResource, Resource, unless_gone
 from local.deploy.tags import change_tags, tag_map
 
 
@@ -16,10 +16,11 @@ class LogGroup(AwsResource):
 
     resource_type = "AWS::Logs::LogGroup"
     service = "logs"
+    name_properties = ("LogGroupName",)
     implemented = words("LogGroupName Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "RetentionInDays": "stored and reported; events stay until the local cloud ends",
-        "KmsKeyId": "reported as it was at creation; events lie unencrypted in this machine's memory",
+        "KmsKeyId": "reported as it was at creation; events lie unencrypted on this machine's disk",
         "LogGroupClass": "kept in the stack's state only; every group answers as STANDARD does",
     }
     attributes = words("Arn")
@@ -30,7 +31,7 @@ class LogGroup(AwsResource):
             "create_log_group",
             {"logGroupName": name, "kmsKeyId": properties.get("KmsKeyId"), "tags": tag_map(properties)},
         )
-        with created(name):
+        with self.created(name):
             self._retain(name, properties)
         return self._resource(name)
 
@@ -65,6 +66,7 @@ class MetricFilter(AwsResource):
     resource_type = "AWS::Logs::MetricFilter"
     service = "logs"
     operation = "put_metric_filter"
+    name_properties = ("LogGroupName", "FilterName")
     implemented = words("FilterName LogGroupName")
     simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("FilterPattern", "MetricTransformations"), "stored and reported; no metric is made of log lines"
@@ -75,7 +77,8 @@ class MetricFilter(AwsResource):
         here = {"logGroupName": properties["LogGroupName"], "filterNamePrefix": name}
         found = self.client.describe_metric_filters(**here)["metricFilters"]
         if any(entry["filterName"] == name for entry in found):
-            raise ResourceFailed(f"metric filter {name} already exists")
+            raise ResourceFailed(f"metric filter {name} already exists", code="AlreadyExists")
+        self.claim(name)
         self._put(name, properties)
         return Resource(name)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from local.deploy.documents import Json, Properties, compact, words
-from local.deploy.handlers import AwsResource, Resource, created
+from local.deploy.handlers import AwsResource, Resource
 
 
 class Bucket(AwsResource):
@@ -14,11 +14,12 @@ class Bucket(AwsResource):
 
     resource_type = "AWS::S3::Bucket"
     service = "s3"
+    name_properties = ("BucketName",)
     implemented = words("""
         BucketName Tags VersioningConfiguration.Status NotificationConfiguration.EventBridgeConfiguration
     """)
     simulated: ClassVar[Mapping[str, str]] = {
-        "BucketEncryption": "stored and reported; objects lie unencrypted in this machine's memory",
+        "BucketEncryption": "stored and reported; objects lie unencrypted on this machine's disk",
         "LifecycleConfiguration.Rules.Id": "stored and reported",
         "LifecycleConfiguration.Rules.Status": "stored and reported",
         "LifecycleConfiguration.Rules.Prefix": "stored and reported",
@@ -35,8 +36,9 @@ class Bucket(AwsResource):
     def create(self, properties: Properties) -> Resource:
         name = properties.get("BucketName") or self.identity.name(limit=63, lower_case=True)
         self.refuse_existing("head_bucket", {"Bucket": name})
+        self.claim(name)
         self.client.create_bucket(Bucket=name)
-        with created(name):
+        with self.created(name):
             self._configure(name, {}, properties)
         return self._resource(name)
 
@@ -146,6 +148,7 @@ class BucketPolicy(AwsResource):
 
     resource_type = "AWS::S3::BucketPolicy"
     service = "s3"
+    name_properties = ("Bucket",)
     implemented = words("Bucket PolicyDocument")
     simulated: ClassVar[Mapping[str, str]] = {
         "PolicyDocument.Statement.Effect": "a Deny without a condition is enforced; an Allow is not needed",

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from local.deploy.documents import Properties, words
 from local.deploy.errors import ResourceFailed
-from local.deploy.handlers import AwsResource, Resource, created, says_gone
+from local.deploy.handlers import AwsResource, Resource, says_gone
 from local.deploy.tags import change_tags, tag_list
 
 _POLL_SECONDS = 0.25
@@ -25,6 +25,7 @@ class Model(AwsResource):
     resource_type = "AWS::SageMaker::Model"
     service = "sagemaker"
     operation = "create_model"
+    name_properties = ("ModelName",)
     implemented = words("ModelName PrimaryContainer Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "ExecutionRoleArn": "stored and reported; the model server runs with this machine's rights",
@@ -35,6 +36,7 @@ class Model(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("ModelName") or self.identity.name(limit=63)
+        _claim(self, "model", "describe_model", ModelName=name)
         arn = self.call("create_model", {**properties, "ModelName": name})["ModelArn"]
         return Resource(arn, {"ModelArn": arn, "ModelName": name})
 
@@ -52,6 +54,7 @@ class EndpointConfig(AwsResource):
     resource_type = "AWS::SageMaker::EndpointConfig"
     service = "sagemaker"
     operation = "create_endpoint_config"
+    name_properties = ("EndpointConfigName",)
     implemented = words("EndpointConfigName ProductionVariants Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "KmsKeyId": "stored and reported; volumes are this machine's",
@@ -72,6 +75,7 @@ class EndpointConfig(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("EndpointConfigName") or self.identity.name(limit=63)
+        _claim(self, "endpoint-config", "describe_endpoint_config", EndpointConfigName=name)
         arn = self.call("create_endpoint_config", {**properties, "EndpointConfigName": name})["EndpointConfigArn"]
         return Resource(arn, {"EndpointConfigArn": arn, "EndpointConfigName": name})
 
@@ -92,6 +96,7 @@ class Endpoint(AwsResource):
     resource_type = "AWS::SageMaker::Endpoint"
     service = "sagemaker"
     operation = "update_endpoint"
+    name_properties = ("EndpointName",)
     implemented = words("EndpointName EndpointConfigName Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "DeploymentConfig": "stored and reported; an update moves all traffic at once, and no alarm takes it back",
@@ -103,9 +108,10 @@ class Endpoint(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("EndpointName") or self.identity.name(limit=63)
+        _claim(self, "endpoint", "describe_endpoint", EndpointName=name)
         passed = {key: properties.get(key) for key in ("EndpointConfigName", "DeploymentConfig", "Tags")}
         arn = self.call("create_endpoint", {**passed, "EndpointName": name})["EndpointArn"]
-        with created(arn):
+        with self.created(arn):
             self._wait(name, properties["EndpointConfigName"], _CREATE_LIMIT)
         return _endpoint(arn)
 
@@ -134,13 +140,13 @@ class Endpoint(AwsResource):
         deadline = clock.now() + limit
         while (state := self.client.describe_endpoint(EndpointName=name))["EndpointStatus"] not in _SETTLED:
             if clock.now() > deadline:
-                raise ResourceFailed(f"endpoint {name} is still {state['EndpointStatus']} after {limit}")
+                raise _not_stable(f"endpoint {name} is still {state['EndpointStatus']} after {limit}")
             clock.sleep(_POLL_SECONDS)
         reason = state.get("FailureReason", "no reason given")
         if state["EndpointStatus"] != "InService":
-            raise ResourceFailed(f"endpoint {name} is {state['EndpointStatus']}: {reason}")
+            raise _not_stable(f"endpoint {name} is {state['EndpointStatus']}: {reason}")
         if state["EndpointConfigName"] != config_name:
-            raise ResourceFailed(f"endpoint {name} rolled back to {state['EndpointConfigName']}: {reason}")
+            raise _not_stable(f"endpoint {name} rolled back to {state['EndpointConfigName']}: {reason}")
 
     def _is_there(self, name: str) -> bool:
         try:
@@ -150,6 +156,10 @@ class Endpoint(AwsResource):
                 raise
             return False
         return True
+
+
+def _not_stable(reason: str) -> ResourceFailed:
+    return ResourceFailed(reason, code="NotStabilized")
 
 
 def _endpoint(arn: str) -> Resource:
@@ -165,10 +175,13 @@ class ModelPackageGroup(AwsResource):
 
     resource_type = "AWS::SageMaker::ModelPackageGroup"
     service = "sagemaker"
+    name_properties = ("ModelPackageGroupName",)
     implemented = words("ModelPackageGroupName ModelPackageGroupDescription Tags")
     attributes = words("ModelPackageGroupArn")
 
     def create(self, properties: Properties) -> Resource:
+        name = properties["ModelPackageGroupName"]
+        _claim(self, "model-package-group", "describe_model_package_group", ModelPackageGroupName=name)
         answer = self.call("create_model_package_group", properties)
         arn = answer["ModelPackageGroupArn"]
         return Resource(arn, {"ModelPackageGroupArn": arn})
@@ -179,6 +192,14 @@ class ModelPackageGroup(AwsResource):
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         self.client.delete_model_package_group(ModelPackageGroupName=properties["ModelPackageGroupName"])
+
+
+def _claim(handler: AwsResource, kind: str, operation: str, **name: str) -> None:
+    """Refuses a name that is taken, in SageMaker's words: moto would let the new one take the old one's place."""
+    place = f"{handler.surroundings.region}:{handler.surroundings.account}"
+    arn = f"arn:aws:sagemaker:{place}:{kind}/{''.join(name.values())}"
+    handler.refuse_existing(operation, name, words=f'Cannot create already existing {kind} "{arn}".')
+    handler.claim(arn)
 
 
 def _retag(handler: AwsResource, arn: str, old: Properties, new: Properties) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from local.deploy.documents import Json, Properties, compact, text, words
-from local.deploy.handlers import AwsResource, Resource, created, unless_gone
+from local.deploy.handlers import AwsResource, Resource, unless_gone
 from local.deploy.tags import change_tags, tag_list, tag_map
 
 _TOPIC_ATTRIBUTES = words(
@@ -20,11 +20,12 @@ class Topic(AwsResource):
 
     resource_type = "AWS::SNS::Topic"
     service = "sns"
+    name_properties = ("TopicName",)
     implemented = words("TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "KmsMasterKeyId": "stored and reported; messages are not encrypted",
-        "SignatureVersion": "stored and reported; messages are not signed",
-        "TracingConfig": "stored and reported; nothing is traced",
+        "SignatureVersion": "kept in the stack's state only; messages are not signed",
+        "TracingConfig": "kept in the stack's state only; nothing is traced",
     }
     attributes = words("TopicArn TopicName")
 
@@ -32,10 +33,11 @@ class Topic(AwsResource):
         name = properties.get("TopicName") or self._generated_name(properties)
         arn = f"arn:aws:sns:{self.surroundings.region}:{self.surroundings.account}:{name}"
         self.refuse_existing("get_topic_attributes", {"TopicArn": arn})
+        self.claim(arn)
         attributes = _attributes(properties, _TOPIC_ATTRIBUTES)
         tags = tag_list(tag_map(properties))
         self.client.create_topic(Name=name, Attributes=attributes, Tags=tags)
-        with created(arn):
+        with self.created(arn):
             self._subscribe(arn, properties)
         return _topic(arn)
 

@@ -16,10 +16,12 @@ _ATTRIBUTES = words("""
 """)
 _DEFAULTS = {
     "DelaySeconds": "0",
-    "MaximumMessageSize": "262144",
+    "MaximumMessageSize": "1048576",
     "MessageRetentionPeriod": "345600",
     "ReceiveMessageWaitTimeSeconds": "0",
     "VisibilityTimeout": "30",
+    "KmsDataKeyReusePeriodSeconds": "300",
+    "SqsManagedSseEnabled": "true",
 }
 
 
@@ -28,6 +30,7 @@ class Queue(AwsResource):
 
     resource_type = "AWS::SQS::Queue"
     service = "sqs"
+    name_properties = ("QueueName",)
     implemented = words("""
         QueueName DelaySeconds MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds
         VisibilityTimeout RedrivePolicy FifoQueue ContentBasedDeduplication Tags
@@ -36,7 +39,7 @@ class Queue(AwsResource):
         "KmsMasterKeyId": "stored and reported; messages are not encrypted",
         "KmsDataKeyReusePeriodSeconds": "stored and reported; messages are not encrypted",
         "SqsManagedSseEnabled": "stored and reported; messages are not encrypted",
-        "RedriveAllowPolicy": "stored and reported; any queue may redrive to this one",
+        "RedriveAllowPolicy": "kept in the stack's state only; any queue may redrive to this one",
         "DeduplicationScope": "stored and reported; deduplication is by queue",
         "FifoThroughputLimit": "stored and reported; nothing is throttled",
     }

@@ -17,9 +17,10 @@ class Parameter(AwsResource):
 
     resource_type = "AWS::SSM::Parameter"
     service = "ssm"
+    name_properties = ("Name",)
     implemented = words("Name Type Value Description AllowedPattern DataType Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "Tier": "stored and reported; nothing is charged or limited by it",
+        "Tier": "stored and reported; nothing is charged or limited by it, and an advanced one stays advanced",
         "Policies": "stored and reported; parameters never expire",
     }
     attributes = words("Type Value")
@@ -27,11 +28,13 @@ class Parameter(AwsResource):
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("Name") or self.identity.name()
+        self.claim_if_free(name, "get_parameter", Name=name)
         self._put(name, {**properties, "Tags": tag_list(tag_map(properties))}, overwrite=False)
         return _resource(name, properties)
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
-        self._put(physical_id, {**new, "Tags": None}, overwrite=True)
+        cleared = {name: "" for name in ("Description", "AllowedPattern") if name in old}
+        self._put(physical_id, {**cleared, **new, "Tags": None}, overwrite=True)
         where = {"ResourceType": "Parameter", "ResourceId": physical_id}
         change_tags(
             old,

@@ -51,6 +51,13 @@ class MotoCloud:
     def __post_init__(self) -> None:
         self.clients = cache(self._client)
 
+    def bootstrap(self) -> None:
+        """What templates and assets see of CDK's toolkit; where it is there already, nothing."""
+        buckets, parameters = _boto3_client("s3"), _boto3_client("ssm")
+        if not buckets.list_buckets()["Buckets"]:
+            buckets.create_bucket(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
+            parameters.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+
     def _client(self, service: str) -> Any:
         recorded = _Recorded(_boto3_client(service), self.writes)
         return _SageMaker(recorded) if service == "sagemaker" else recorded
@@ -87,5 +94,5 @@ class _SageMaker:
             endpoint.endpoint_config_name = arguments["EndpointConfigName"]
 
     def delete_model_package_group(self, **arguments: Any) -> None:
-        groups = sagemaker_backends[ACCOUNT][REGION].model_package_groups
-        del groups[arguments["ModelPackageGroupName"]]
+        self._client.describe_model_package_group(**arguments)
+        del sagemaker_backends[ACCOUNT][REGION].model_package_groups[arguments["ModelPackageGroupName"]]

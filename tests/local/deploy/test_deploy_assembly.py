@@ -12,7 +12,7 @@ import pytest
 
 from local.deploy.assembly import read_assembly
 from local.deploy.errors import AssemblyError
-from local.deploy.publishing import BOOTSTRAP_PARAMETER, bootstrap, publish, zipped
+from local.deploy.publishing import publish, zipped
 from tests.local.deploy.moto_cloud import moto_cloud
 
 ASSEMBLY = Path(__file__).parent / "assembly"
@@ -65,6 +65,7 @@ def test_a_folder_that_is_no_assembly_is_refused(tmp_path: Path) -> None:
 def test_assets_are_uploaded_once() -> None:
     stack = read_assembly(ASSEMBLY).stacks[0]
     with moto_cloud() as cloud:
+        cloud.bootstrap()
         first = publish(stack, cloud.clients)
         writes = list(cloud.writes)
 
@@ -75,16 +76,6 @@ def test_assets_are_uploaded_once() -> None:
         code = next(asset for asset in first if asset.packaging == "zip")
         body = cloud.clients("s3").get_object(Bucket=code.bucket, Key=code.key)["Body"].read()
         assert zipfile.ZipFile(io.BytesIO(body)).namelist() == ["handler.txt"]
-
-
-def test_the_bootstrap_is_done_once() -> None:
-    with moto_cloud() as cloud:
-        bootstrap(cloud.clients)
-        bootstrap(cloud.clients)
-
-        assert cloud.writes == ["put_parameter"]
-        version = cloud.clients("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"]
-        assert int(version) >= 6
 
 
 def test_a_zip_does_not_depend_on_when_it_is_made(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from local.deploy.documents import Json
+from local.deploy.errors import TemplateError
 from local.deploy.intrinsics import NO_VALUE, Unknown, evaluate, resolve
 from model_packages.errors import UnsupportedResource
 
@@ -41,6 +42,9 @@ class FixedScope:
     def ssm(self, name: str) -> str:
         return f"value of {name}"
 
+    def secret(self, reference: str) -> str:
+        return f"secret {reference}"
+
 
 @pytest.mark.parametrize(
     ("value", "expected"),
@@ -60,8 +64,10 @@ class FixedScope:
         ({"Fn::GetAZs": ""}, ["us-east-1a", "us-east-1b", "us-east-1c"]),
         ({"Fn::ImportValue": {"Fn::Sub": "${Name}-x"}}, "exported digits-x"),
         ({"Fn::GetStackOutput": {"StackName": "s", "OutputName": "o"}}, "s o"),
-        ({"Fn::Length": ["a", "b"]}, 2),
-        ({"Fn::ToJsonString": {"a": {"Ref": "N"}}}, '{"a":3}'),
+        ({"Fn::Cidr": ["10.0.0.0/16", 3, 8]}, ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]),
+        ({"Fn::Cidr": ["10.0.0.0/24", "2", "5"]}, ["10.0.0.0/27", "10.0.0.32/27"]),
+        ({"Fn::Select": [1, {"Fn::Cidr": ["10.0.0.0/24", 4, 6]}]}, "10.0.0.64/26"),
+        ("{{resolve:secretsmanager:db:SecretString:password}}", "secret db:SecretString:password"),
         ("{{resolve:ssm:/flyball/x}}", "value of /flyball/x"),
         ({"Fn::Join": ["", ["{{resolve:ssm:/", {"Ref": "Name"}, "}}"]]}, "value of /digits"),
         ({"a": {"Ref": "AWS::NoValue"}, "b": [1, {"Ref": "AWS::NoValue"}]}, {"b": [1]}),
@@ -105,11 +111,26 @@ def test_a_condition_holds_or_does_not(expression: Json, *, expected: bool) -> N
     "value",
     [
         {"Fn::Transform": {"Name": "AWS::Include"}},
-        {"Fn::Cidr": ["10.0.0.0/16", 1, 8]},
-        "{{resolve:secretsmanager:x}}",
+        {"Fn::ToJsonString": {}},
+        {"Fn::Length": []},
+        {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]},
+        "{{resolve:ssm-secure:x}}",
         {"Fn::GetStackOutput": {"StackName": "s", "OutputName": "o", "RoleArn": "r"}},
     ],
 )
 def test_an_unknown_function_is_refused_by_name(value: Json) -> None:
-    with pytest.raises(UnsupportedResource, match=r"Fn::|secretsmanager"):
+    with pytest.raises(UnsupportedResource, match=r"Fn::|ssm-secure"):
+        resolve(value, FixedScope())
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"Fn::Select": [2, ["a", "b"]]}, "cannot select nonexistent value at index 2"),
+        ({"Fn::Cidr": ["10.0.0.0/24", 3, 7]}, r"10.0.0.0/24 has no 3 subnets of /25"),
+        ({"Fn::Split": ["/", ["a"]]}, "Fn::Split cannot be computed"),
+    ],
+)
+def test_a_function_of_the_wrong_thing_is_a_template_error(value: Json, problem: str) -> None:
+    with pytest.raises(TemplateError, match=problem):
         resolve(value, FixedScope())

@@ -16,8 +16,9 @@ from moto.s3.models import s3_backends
 from local.clock import ManualClock
 from local.deploy.assembly import ACCOUNT, Assembly, AssemblyStack, read_assembly
 from local.deploy.documents import Json
-from local.deploy.engine import Engine
+from local.deploy.engine import Engine, StackOutcome
 from local.deploy.errors import StackFailed
+from local.deploy.publishing import publish
 from local.deploy.registry import default_registry
 from local.deploy.state import InMemoryStore, StackEvent, Status
 from tests.local.deploy.moto_cloud import MotoCloud, moto_cloud
@@ -71,6 +72,15 @@ class Installation:
         template["Resources"].update(new)
         return replace(stack, template=template)
 
+    def deploy_all(self) -> list[StackOutcome]:
+        """Publishes and deploys every stack into an account that has what CDK's toolkit leaves."""
+        self.cloud.bootstrap()
+        outcomes = []
+        for stack in self.assembly.stacks:
+            publish(stack, self.cloud.clients)
+            outcomes.append(self.engine.execute(self.engine.plan(stack)))
+        return outcomes
+
     def deploy(self, stack: AssemblyStack) -> str:
         return self.engine.execute(self.engine.plan(stack)).result
 
@@ -84,7 +94,7 @@ class Installation:
 def deployed() -> Iterator[Installation]:
     with moto_cloud() as cloud:
         installed = Installation(cloud)
-        installed.engine.deploy_assembly(installed.assembly)
+        installed.deploy_all()
         yield installed
 
 
@@ -301,7 +311,9 @@ def test_the_assembly_holds_every_type_that_it_can(installation: Installation) -
 
     missing = default_registry().handlers.keys() - deployed
 
-    assert missing == {
+    # test_deploy_cognito.py, test_deploy_ec2.py, test_deploy_contract.py, test_deploy_wafv2.py
+    elsewhere = ("AWS::Cognito::", "AWS::EC2::", "AWS::ECR::", "AWS::WAFv2::")
+    assert {name for name in missing if not name.startswith(elsewhere)} == {
         "AWS::ApiGateway::Authorizer",
         "AWS::CloudFormation::CustomResource",
         "AWS::Lambda::LayerVersion",
@@ -311,7 +323,7 @@ def test_the_assembly_holds_every_type_that_it_can(installation: Installation) -
 def test_deploying_an_assembly_again_changes_nothing(installation: Installation) -> None:
     writes, events = list(installation.cloud.writes), list(installation.events)
 
-    outcomes = installation.engine.deploy_assembly(installation.assembly)
+    outcomes = installation.deploy_all()
 
     assert [outcome.result for outcome in outcomes] == ["unchanged", "unchanged"]
     assert installation.cloud.writes == writes
@@ -416,7 +428,7 @@ def test_a_stack_can_be_deployed_after_it_was_destroyed(installation: Installati
     installation.engine.destroy(DIGITS)
     installation.engine.destroy(PLATFORM)
 
-    outcomes = installation.engine.deploy_assembly(installation.assembly)
+    outcomes = installation.deploy_all()
 
     assert [outcome.result for outcome in outcomes] == ["created", "created"]
 

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 CLOCK_SKEW: Final = timedelta(minutes=5)
 LONGEST_EXPIRY_SECONDS: Final = 7 * 24 * 3600
+UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 MISSING_TOKEN: Final = "MissingAuthenticationTokenException"  # noqa: S105  # AWS's name of an error
 UNKNOWN_KEY: Final = "UnrecognizedClientException"
 INVALID_SIGNATURE: Final = "InvalidSignatureException"
@@ -32,13 +33,17 @@ SecretLookup = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """The parts of a request that a signature covers; path and query as they came over the wire, still encoded."""
+    """The parts of a request that a signature covers; path and query as they came over the wire, still encoded.
+
+    `is_s3` follows S3's own rules: its paths are signed as they are, and its bodies as x-amz-content-sha256 says.
+    """
 
     method: str
     path: str
     query: str
     headers: Sequence[tuple[str, str]]
     body: bytes
+    is_s3: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,7 @@ def read_claim(request: SignedRequest) -> Claim | Refusal:
     return Refusal(MISSING_TOKEN, "Missing Authentication Token")
 
 
+BASIC_FORMAT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 AUTHORIZATION_PARAMETER = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 
 
@@ -246,13 +252,21 @@ def canonical_request(request: SignedRequest, signed_headers: Sequence[str]) -> 
     return "\n".join(
         (
             request.method.upper(),
-            canonical_path(request.path),
+            (request.path or "/") if request.is_s3 else canonical_path(request.path),
             canonical_query(request.query),
             canonical_headers(request.headers, signed_headers),
             ";".join(signed_headers),
-            sha256_hex(request.body),
+            payload_hash(request),
         )
     )
+
+
+def payload_hash(request: SignedRequest) -> str:
+    """The body's hash; S3 signs what the caller says of it, which may be that it is not signed."""
+    if not request.is_s3:
+        return sha256_hex(request.body)
+    said = (value for name, value in request.headers if name.lower() == "x-amz-content-sha256")
+    return next(said, UNSIGNED_PAYLOAD)
 
 
 def canonical_path(path: str) -> str:
@@ -306,8 +320,12 @@ def header_time(headers: dict[str, str]) -> datetime | None:
 
 def parse_basic(text: str) -> datetime | None:
     """`20260102T030405Z`, or None where it is something else."""
+    match = BASIC_FORMAT.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
     try:
-        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
 

@@ -11,30 +11,38 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.services.sagemaker.permission import Role
 from local.services.sagemaker.plan import StartFailure
 
 READ_ONLY_FILE, READ_ONLY_FOLDER, WRITABLE_FOLDER = 0o444, 0o555, 0o755
 
 
-class ObjectStore(Protocol):
-    """The call of boto3's S3 client that is needed here."""
+class ArtifactStore(Protocol):
+    """The call of boto3's S3 client that an artifact needs."""
 
     def download_fileobj(self, bucket: str, key: str, file: Any, /) -> Any: ...
 
 
-def unpack_artifact(url: str | None, *, into: Path, store: ObjectStore) -> StartFailure | None:
+class ObjectStore(ArtifactStore, Protocol):
+    """The calls of boto3's S3 client that a training job needs."""
+
+    def upload_file(self, file: str, bucket: str, key: str, /, *, ExtraArgs: Any) -> Any: ...  # noqa: N803  # boto3's
+    def get_object(self, *, Bucket: str, Key: str) -> Any: ...  # noqa: N803  # boto3's
+    def get_paginator(self, operation: str, /) -> Any: ...
+
+
+def unpack_artifact(url: str | None, *, into: Path, store: ArtifactStore, role: Role) -> StartFailure | None:
     """Download and unpack model.tar.gz into the new folder `into`; without a URL the folder stays empty. Blocks."""
     into.mkdir(parents=True)
     if url is not None:
         bucket, key = bucket_and_key(url)
+        if (refusal := role.read(bucket, key)) is not None:
+            return _not_downloaded(url, refusal)
         with tempfile.TemporaryFile(dir=into.parent) as archive:
             try:
                 store.download_fileobj(bucket, key, archive)
             except (ClientError, BotoCoreError) as error:
-                return StartFailure(
-                    f'Failed to download model data from URL: "{url}". Please ensure that there is an object located '
-                    f"at the URL and that the role passed to CreateModel has permissions to download it: {error}"
-                )
+                return _not_downloaded(url, error)
             archive.seek(0)
             try:
                 with tarfile.open(fileobj=archive) as tar:
@@ -46,6 +54,13 @@ def unpack_artifact(url: str | None, *, into: Path, store: ObjectStore) -> Start
                 )
     make_read_only(into)
     return None
+
+
+def _not_downloaded(url: str, reason: object) -> StartFailure:
+    return StartFailure(
+        f'Failed to download model data from URL: "{url}". Please ensure that there is an object located '
+        f"at the URL and that the role passed to CreateModel has permissions to download it: {reason}"
+    )
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:

@@ -25,6 +25,8 @@ class EndpointStatus(StrEnum):
 
     CREATING = "Creating"
     UPDATING = "Updating"
+    SYSTEM_UPDATING = "SystemUpdating"
+    """AWS's word for maintenance that the customer did not ask for: here, the start of a cloud that was stopped."""
     IN_SERVICE = "InService"
     FAILED = "Failed"
     DELETING = "Deleting"
@@ -64,6 +66,13 @@ class Endpoints:
         self._show(endpoint, EndpointStatus.CREATING, plan.config_name)
         self._begin(endpoint, plan.config_name, self._create(endpoint, plan))
 
+    def resume(
+        self, endpoint: str, plan: FleetPlan, *, weights: Mapping[str, float], failure_reason: str | None = None
+    ) -> None:
+        """Begin to bring an endpoint back that served before this process did; `failure_reason` is shown beside it."""
+        self._show(endpoint, EndpointStatus.SYSTEM_UPDATING, plan.config_name)
+        self._begin(endpoint, plan.config_name, self._resume(endpoint, plan, weights, failure_reason))
+
     def update(self, endpoint: str, plan: FleetPlan) -> None:
         """Begin to replace an endpoint's fleet."""
         (serving, _share), *_ = self._traffic[endpoint].shares
@@ -102,6 +111,18 @@ class Endpoints:
         if failure is None:
             self._traffic[endpoint] = Traffic(((fleet, 1.0),))
             self._show(endpoint, EndpointStatus.IN_SERVICE, plan.config_name)
+        else:
+            self._show(endpoint, EndpointStatus.FAILED, plan.config_name, failure)
+
+    async def _resume(
+        self, endpoint: str, plan: FleetPlan, weights: Mapping[str, float], failure_reason: str | None
+    ) -> None:
+        fleet = self._make_fleet(endpoint, plan)
+        fleet.weights.update(weights)
+        failure = await started_or_stopped(fleet)
+        if failure is None:
+            self._traffic[endpoint] = Traffic(((fleet, 1.0),))
+            self._show(endpoint, EndpointStatus.IN_SERVICE, plan.config_name, failure_reason)
         else:
             self._show(endpoint, EndpointStatus.FAILED, plan.config_name, failure)
 

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,6 +20,7 @@ import aiohttp
 
 from local.processes import Child, Children
 from local.services.sagemaker.artifact import ObjectStore, remove_folder, unpack_artifact
+from local.services.sagemaker.permission import PULL_ACTIONS, May, Role, Trusts, allow, trust
 from local.services.sagemaker.plan import ImageFolder, StartFailure, VariantPlan
 from model_packages.errors import OperatorError
 
@@ -35,6 +36,14 @@ Images = Callable[[str], ImageFolder]
 
 Sleep = Callable[[float], Awaitable[None]]
 
+RoleEnvironment = Callable[[str | None, str], Mapping[str, str]]
+"""(role's ARN, session's name) -> the address and credentials of the AWS APIs, as variables."""
+
+
+def no_credentials(_role_arn: str | None, _session_name: str) -> Mapping[str, str]:
+    """For processes that call no AWS API."""
+    return {}
+
 
 class Clock(Protocol):
     """The time that deadlines go by."""
@@ -46,8 +55,9 @@ class Clock(Protocol):
 class Machine:
     """What a model server needs of its surroundings.
 
-    `environment` is added to every container's: the address and credentials of the AWS APIs. `folder` is where model
-    folders are kept; `ping_seconds` is the pause between two pings while a server starts.
+    `role_environment` gives each container what its role's credentials are; `may` and `trusts` judge what SageMaker
+    does in a role's name. `folder` is where model folders are kept; `ping_seconds` is the pause between two pings while
+    a server starts.
     """
 
     children: Children
@@ -58,8 +68,16 @@ class Machine:
     clock: Clock
     log: LogSink
     sleep: Sleep = asyncio.sleep
-    environment: Mapping[str, str] = field(default_factory=dict)
+    role_environment: RoleEnvironment = no_credentials
+    may: May = allow
+    trusts: Trusts = trust
+    account: str = "123456789012"
+    region: str = "us-east-1"
     ping_seconds: float = 0.1
+
+    def role(self, arn: str | None) -> Role:
+        """The role in whose name something is fetched and written."""
+        return Role(arn, self.may, self.account, self.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +157,16 @@ async def prepare(name: InstanceName, plan: VariantPlan, machine: Machine) -> Pa
     """Lay out the folders of an instance, artifact included. Returns the root that stands for /opt/ml."""
     root = machine.folder / name.endpoint / name.id
     await asyncio.to_thread(remove_folder, root)
-    url = plan.container.model_data_url
-    failure = await asyncio.to_thread(unpack_artifact, url, into=root / "model", store=machine.store)
+    container = plan.container
+    role = machine.role(container.role_arn)
+    if (refusal := role.pull(container.image)) is not None:
+        return StartFailure(
+            f"The image {container.image} of production variant {plan.name} could not be pulled. Please ensure that "
+            f"the role {container.role_arn} has the permissions {', '.join(PULL_ACTIONS)}: {refusal}"
+        )
+    failure = await asyncio.to_thread(
+        unpack_artifact, container.model_data_url, into=root / "model", store=machine.store, role=role
+    )
     return failure or root
 
 
@@ -151,13 +177,16 @@ async def launch(name: InstanceName, plan: VariantPlan, *, root: Path, machine: 
     except OperatorError as error:
         return StartFailure(f"The image {plan.container.image} of production variant {plan.name} is not here: {error}")
     port = free_port()
+    role_arn = plan.container.role_arn
     try:
         child = await machine.children.start(
             [sys.executable, "-m", "container", "serve"],
             name=f"model server {name.endpoint}/{name.variant}",
-            env=container_environment(image, plan, root=root, port=port, added=machine.environment),
+            env=container_environment(
+                image, plan, root=root, port=port, added=machine.role_environment(role_arn, name.id)
+            ),
             cwd=image.path,
-            on_line=lambda line: machine.log(name.log_group, name.log_stream, [line]),
+            on_line=log_lines(name, machine.role(role_arn), machine),
         )
     except OSError as error:
         return StartFailure(f"The container of production variant {plan.name} could not be started: {error}")
@@ -173,23 +202,37 @@ async def launch(name: InstanceName, plan: VariantPlan, *, root: Path, machine: 
     return StartFailure(f"The primary container for production variant {plan.name} {problem}")
 
 
+def log_lines(name: InstanceName, role: Role, machine: Machine) -> Callable[[str], None]:
+    """Where a server's lines go; as on AWS, those of a role that may not write logs are lost."""
+    if role.log(name.log_group, name.log_stream) is not None:
+        return lambda _line: None
+    return lambda line: machine.log(name.log_group, name.log_stream, [line])
+
+
 def container_environment(
     image: ImageFolder, plan: VariantPlan, *, root: Path, port: int, added: Mapping[str, str]
 ) -> dict[str, str]:
     """What `docker run` would set: the image's ENV, the platform's variables, and last what the model says."""
+    return {
+        **container_base(root),
+        **image.environment,
+        **({} if plan.container.network_isolated else added),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "FLYBALL_BIND_ADDRESS": "127.0.0.1",
+        "FLYBALL_ML_ROOT": str(root),
+        **plan.container.environment,
+        "PYTHONPATH": str(image.path),
+    }
+
+
+def container_base(root: Path) -> dict[str, str]:
+    """What every container has, and all that it has of this process."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(root),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **image.environment,
-        **added,
-        "SAGEMAKER_BIND_TO_PORT": str(port),
-        "FLYBALL_BIND_ADDRESS": "127.0.0.1",
-        "FLYBALL_ML_ROOT": str(root),
-        **plan.container.environment,
-        "PYTHONPATH": str(image.path),
     }
 
 

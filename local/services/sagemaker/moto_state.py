@@ -5,18 +5,19 @@ What the local cloud does not implement is refused by name when a config is made
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend, sagemaker_backends
+from moto.sagemaker.models import Model as FakeModel
 
 from local.services.sagemaker.endpoints import EndpointState
 from local.services.sagemaker.plan import DEFAULT_STARTUP_SECONDS, FleetPlan, ModelContainer, VariantPlan
 from model_packages.errors import UnsupportedResource
 
-INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+Registered = Callable[[str], Sequence[Mapping[str, Any]]]
+
 REFUSED_CONFIG_MEMBERS: Final = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 REFUSED_VARIANT_MEMBERS: Final = (
     "ServerlessConfig",
@@ -32,11 +33,25 @@ REFUSED_CONTAINER_MEMBERS: Final = (
 )
 
 
+def nothing_registered(package_name: str) -> list[Mapping[str, Any]]:
+    """The registry of those who have none."""
+    raise LookupError(f"Could not find model package {package_name}.")
+
+
+def described(found: Any) -> dict[str, Any]:
+    """One of moto's objects under AWS's names; what is not set is left out."""
+    members: dict[str, Any] = found.response_object
+    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
 class EndpointConfig(FakeEndpointConfig):
     """moto's endpoint config, without its list of instance types: that lacks g5, g6 and all later ones."""
 
     def __init__(self, parameters: Mapping[str, Any], *, account_id: str, region: str) -> None:
         self.metrics_config = parameters.get("MetricsConfig")
+        self.execution_role_arn = parameters.get("ExecutionRoleArn")
+        self.enable_network_isolation = parameters.get("EnableNetworkIsolation")
+        self.vpc_config = parameters.get("VpcConfig")
         super().__init__(
             account_id=account_id,
             region_name=region,
@@ -49,9 +64,28 @@ class EndpointConfig(FakeEndpointConfig):
         )
 
     def validate_instance_type(self, instance_type: str) -> None:
-        """Accept whatever has the form of an instance type."""
-        if not INSTANCE_TYPE.fullmatch(instance_type):
-            raise unsupported("EndpointConfig", "ProductionVariants", f"InstanceType {instance_type}")
+        """Whoever makes a config has checked it against the service model."""
+
+    def is_created(self) -> bool:
+        """moto's CloudFormation asks; nobody here does."""
+        return True
+
+
+class Model(FakeModel):
+    """moto's model, with the isolation that it forgets."""
+
+    def __init__(self, parameters: Mapping[str, Any], *, account_id: str, region: str) -> None:
+        super().__init__(
+            account_id=account_id,
+            region_name=region,
+            model_name=parameters["ModelName"],
+            execution_role_arn=parameters["ExecutionRoleArn"],
+            primary_container=parameters.get("PrimaryContainer") or {},
+            vpc_config=parameters.get("VpcConfig") or {},
+            containers=parameters.get("Containers") or [],
+            tags=parameters.get("Tags") or [],
+        )
+        self.enable_network_isolation = bool(parameters.get("EnableNetworkIsolation"))
 
     def is_created(self) -> bool:
         """moto's CloudFormation asks; nobody here does."""
@@ -61,18 +95,17 @@ class EndpointConfig(FakeEndpointConfig):
 class Endpoint(FakeEndpoint):
     """moto's endpoint, with what an update may bring."""
 
-    def __init__(
-        self, parameters: Mapping[str, Any], *, config: FakeEndpointConfig, account_id: str, region: str
-    ) -> None:
+    def __init__(self, parameters: Mapping[str, Any], *, config: FakeEndpointConfig, state: MotoState) -> None:
         super().__init__(
-            account_id=account_id,
-            region_name=region,
+            account_id=state.account_id,
+            region_name=state.region,
             endpoint_name=parameters["EndpointName"],
             endpoint_config_name=config.endpoint_config_name,
             production_variants=config.production_variants,
             data_capture_config=config.data_capture_config,
             tags=parameters.get("Tags") or [],
         )
+        self.production_variants = state.variants(config)
         self.last_deployment_config = parameters.get("DeploymentConfig")
 
     def is_created(self) -> bool:
@@ -81,10 +114,18 @@ class Endpoint(FakeEndpoint):
 
 
 class MotoState:
-    """The SageMaker objects of one account and region."""
+    """The SageMaker objects of one account and region.
 
-    def __init__(self, *, account_id: str, region: str) -> None:
+    `registered` finds the containers of a version in the Model Registry; it raises LookupError where there is none.
+    """
+
+    def __init__(self, *, account_id: str, region: str, registered: Registered = nothing_registered) -> None:
         self.account_id, self.region = account_id, region
+        self.registered = registered
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of a model, an endpoint or a config."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account_id}:{kind}/{name}"
 
     @property
     def backend(self) -> SageMakerModelBackend:
@@ -108,8 +149,30 @@ class MotoState:
     def _show_config(self, shown: FakeEndpoint, name: str, config: FakeEndpointConfig | None) -> None:
         shown.endpoint_config_name = name
         if config is not None:
-            shown.production_variants = shown._process_production_variants(config.production_variants)
+            shown.production_variants = self.variants(config)
             shown.data_capture_config = config.data_capture_config
+
+    def variants(self, config: FakeEndpointConfig) -> list[dict[str, Any]]:
+        """The variants of a config as DescribeEndpoint shows them once they serve."""
+        return [self._shown_variant(variant) for variant in config.production_variants]
+
+    def _shown_variant(self, variant: Mapping[str, Any]) -> dict[str, Any]:
+        weight, count = variant.get("InitialVariantWeight", 1.0), variant.get("InitialInstanceCount", 1)
+        return {
+            "VariantName": variant["VariantName"],
+            **self._deployed_images(variant["ModelName"]),
+            **{f"{when}Weight": weight for when in ("Current", "Desired")},
+            **{f"{when}InstanceCount": count for when in ("Current", "Desired")},
+            **{name: variant[name] for name in ("ManagedInstanceScaling", "RoutingConfig") if name in variant},
+        }
+
+    def _deployed_images(self, model_name: str) -> dict[str, Any]:
+        """Nothing where the model has been deleted since: that does not stop its servers."""
+        try:
+            image = self._container(model_name).image
+        except LookupError:
+            return {}
+        return {"DeployedImages": [{"SpecifiedImage": image, "ResolutionTime": datetime.now(UTC).isoformat()}]}
 
     def reweigh(self, endpoint: str, wanted: Iterable[Mapping[str, Any]]) -> None:
         """Show new weights and instance counts.
@@ -168,15 +231,13 @@ class MotoState:
             image=image,
             model_data_url=own.get("ModelDataUrl") or registered.get("ModelDataUrl"),
             environment={**(registered.get("Environment") or {}), **(own.get("Environment") or {})},
+            role_arn=model.execution_role_arn,
+            network_isolated=bool(model.enable_network_isolation),
         )
 
     def _registered(self, package_name: str) -> Mapping[str, Any]:
         """The container of a version in the Model Registry, named by name or ARN."""
-        backend = self.backend
-        package = backend.model_packages.get(backend.model_package_name_mapping.get(package_name, package_name))
-        if package is None:
-            raise LookupError(f"Could not find model package {package_name}.")
-        containers: list[Mapping[str, Any]] = (package.inference_specification or {}).get("Containers") or []
+        containers = self.registered(package_name)
         if len(containers) != 1:
             raise unsupported(
                 "ModelPackage", package_name, f"an InferenceSpecification of {len(containers)} Containers"

@@ -16,6 +16,7 @@ from moto.sagemaker.models import FakeEndpoint
 from local.services.sagemaker.endpoints import EndpointState, EndpointStatus
 from local.services.sagemaker.moto_state import Endpoint, EndpointConfig, MotoState, refuse_config
 from local.services.sagemaker.plan import FleetPlan
+from local.services.sagemaker.service_model import check, invalid
 from model_packages.errors import UnsupportedResource
 
 Document = Mapping[str, Any]
@@ -23,7 +24,9 @@ Operation = Callable[[Document], Document | None]
 Later = Callable[..., object]
 """`later(function, *arguments)` calls it in the event loop, as `loop.call_soon_threadsafe` does."""
 
-IN_PROGRESS: Final = frozenset({EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.DELETING})
+IN_PROGRESS: Final = frozenset(
+    {EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.SYSTEM_UPDATING, EndpointStatus.DELETING}
+)
 
 
 class EndpointCommands(Protocol):
@@ -50,10 +53,12 @@ class EndpointOperations:
             "UpdateEndpoint": self.update_endpoint,
             "DeleteEndpoint": self.delete_endpoint,
             "UpdateEndpointWeightsAndCapacities": self.update_weights,
+            "DeleteEndpointConfig": self.delete_endpoint_config,
         }
 
     def create_endpoint_config(self, parameters: Document) -> Document:
         """Store a config whose models exist and which can be run here."""
+        check("CreateEndpointConfig", parameters)
         name, backend = parameters["EndpointConfigName"], self._state.backend
         arn = self._arn("endpoint-config", name)
         with self._lock:
@@ -72,8 +77,17 @@ class EndpointOperations:
                 raise
         return {"EndpointConfigArn": arn}
 
+    def delete_endpoint_config(self, parameters: Document) -> None:
+        """Forget a config; endpoints that serve it go on."""
+        check("DeleteEndpointConfig", parameters)
+        name = parameters["EndpointConfigName"]
+        with self._lock:
+            if self._state.backend.endpoint_configs.pop(name, None) is None:
+                raise invalid(f'Could not find endpoint configuration "{self._arn("endpoint-config", name)}".')
+
     def create_endpoint(self, parameters: Document) -> Document:
         """Show a new endpoint as Creating, and begin to bring it into service."""
+        check("CreateEndpoint", parameters)
         name, config_name, backend = parameters["EndpointName"], parameters["EndpointConfigName"], self._state.backend
         arn = self._arn("endpoint", name)
         with self._lock:
@@ -83,8 +97,7 @@ class EndpointOperations:
             backend.endpoints[name] = Endpoint(
                 parameters,
                 config=backend.endpoint_configs[config_name],
-                account_id=self._state.account_id,
-                region=self._state.region,
+                state=self._state,
             )
             self._state.show(name, EndpointState(EndpointStatus.CREATING, config_name))
         self._later(self._endpoints.create, name, plan)
@@ -92,6 +105,7 @@ class EndpointOperations:
 
     def update_endpoint(self, parameters: Document) -> Document:
         """Show the endpoint as Updating, still on its old config, and begin to replace its fleet."""
+        check("UpdateEndpoint", parameters)
         name = parameters["EndpointName"]
         with self._lock:
             endpoint = self._settled(name)
@@ -106,6 +120,7 @@ class EndpointOperations:
 
     def delete_endpoint(self, parameters: Document) -> None:
         """Show the endpoint as Deleting, and begin to end it."""
+        check("DeleteEndpoint", parameters)
         name = parameters["EndpointName"]
         with self._lock:
             endpoint = self._settled(name)
@@ -114,6 +129,7 @@ class EndpointOperations:
 
     def update_weights(self, parameters: Document) -> Document:
         """Change weights at once; instance counts are stored and nothing else."""
+        check("UpdateEndpointWeightsAndCapacities", parameters)
         name, wanted = parameters["EndpointName"], parameters["DesiredWeightsAndCapacities"]
         with self._lock:
             endpoint = self._settled(name)
@@ -144,9 +160,4 @@ class EndpointOperations:
         return plan
 
     def _arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:sagemaker:{self._state.region}:{self._state.account_id}:{kind}/{name}"
-
-
-def invalid(message: str) -> AWSValidationException:
-    """The error that SageMaker's control plane gives for nearly everything."""
-    return AWSValidationException(message)
+        return self._state.arn(kind, name)

@@ -11,11 +11,16 @@ DEFAULT_STARTUP_SECONDS = 480.0
 
 @dataclass(frozen=True, slots=True)
 class ModelContainer:
-    """The one container of a model: its image, its artifact in S3, and the environment that the model sets."""
+    """The one container of a model: its image, its artifact in S3, and the environment that the model sets.
+
+    The platform fetches both in the name of `role_arn`, whose credentials the process gets unless it is isolated.
+    """
 
     image: str
     model_data_url: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str | None = None
+    network_isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """InvokeEndpoint: passes a request to a variant's model server and words the answer as SageMaker's runtime does.
 
-Not done: streamed responses, inference components, multi-model targets, explanations, asynchronous invocations.
+Not done: inference components, multi-model targets, explanations, asynchronous invocations.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
+from local.api_errors import ApiResponse
 from local.services.sagemaker.fleet import Server, Traffic
 
 LARGEST_BODY_BYTES: Final = 6_291_456
@@ -60,15 +61,6 @@ class EndpointTraffic(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeResponse:
-    """The HTTP answer to InvokeEndpoint."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """The one server that an invocation goes to."""
 
@@ -97,7 +89,7 @@ class InvocationRecord:
     """
 
     invocation: Invocation
-    response: RuntimeResponse
+    response: ApiResponse
     model_status: int | None
     model_latency_us: int
     overhead_latency_us: int
@@ -145,12 +137,12 @@ class RuntimeService:
         self._region, self._observe = region, observe
         self._timeout = aiohttp.ClientTimeout(total=limit_seconds)
 
-    async def invoke(self, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> RuntimeResponse:
+    async def invoke(self, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
         """The response to one InvokeEndpoint call; errors are responses too."""
         started = time.perf_counter()
         named = {name.lower(): value for name, value in headers.items()}
         target = request_problem(named, body) or self._target(endpoint_name, named)
-        if isinstance(target, RuntimeResponse):
+        if isinstance(target, ApiResponse):
             return target
         invocation = Invocation(endpoint_name, target, named, body, self._clock.now())
         asked = time.perf_counter()
@@ -170,7 +162,7 @@ class RuntimeService:
         )
         return response
 
-    def _target(self, endpoint: str, headers: Mapping[str, str]) -> Target | RuntimeResponse:
+    def _target(self, endpoint: str, headers: Mapping[str, str]) -> Target | ApiResponse:
         traffic = self._endpoints.traffic(endpoint)
         if traffic is None:
             return error("ValidationError", f"Endpoint {endpoint} of account {self._region.account_id} not found.")
@@ -228,7 +220,7 @@ class RuntimeService:
             content = await response.read()
             return ContainerAnswer(response.status, {k.lower(): v for k, v in response.headers.items()}, content)
 
-    def _response(self, invocation: Invocation, answer: ContainerAnswer | None) -> RuntimeResponse:
+    def _response(self, invocation: Invocation, answer: ContainerAnswer | None) -> ApiResponse:
         if answer is None:
             return error("ServiceUnavailable", "The service is unavailable. Try your call again.", status=503)
         if answer.status is None or not 200 <= answer.status < 300:
@@ -240,9 +232,9 @@ class RuntimeService:
         for name in ("X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-New-Session-Id"):
             if (value := answer.headers.get(name.lower())) is not None:
                 headers[name] = value
-        return RuntimeResponse(200, headers, answer.body)
+        return ApiResponse(200, headers, answer.body)
 
-    def _model_error(self, endpoint: str, answer: ContainerAnswer) -> RuntimeResponse:
+    def _model_error(self, endpoint: str, answer: ContainerAnswer) -> ApiResponse:
         """SageMaker's wording of an answer that is no success, and of none at all (status 0)."""
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
         status = answer.status or 0
@@ -273,7 +265,7 @@ TIMED_OUT: Final = (
 )
 
 
-def request_problem(headers: Mapping[str, str], body: bytes) -> RuntimeResponse | None:
+def request_problem(headers: Mapping[str, str], body: bytes) -> ApiResponse | None:
     """What the runtime refuses before any container sees it. Header names are in lower case."""
     if len(body) > LARGEST_BODY_BYTES:
         found = f"1 validation error detected: Value at 'body' failed to satisfy constraint: {len(body)} bytes; "
@@ -289,7 +281,7 @@ def request_problem(headers: Mapping[str, str], body: bytes) -> RuntimeResponse 
     return None
 
 
-def error(code: str, message: str, *, status: int = 400, **members: object) -> RuntimeResponse:
+def error(code: str, message: str, *, status: int = 400, **members: object) -> ApiResponse:
     """An error in the protocol of the runtime's API (rest-json)."""
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
-    return RuntimeResponse(status, headers, json.dumps({"Message": message, **members}).encode())
+    return ApiResponse(status, headers, json.dumps({"Message": message, **members}).encode())

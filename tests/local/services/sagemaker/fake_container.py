@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.reply(503 if MODE == "never ready" or (ROOT / "sick").exists() else 200, b"")
+        self.reply(503 if MODE == "never-ready" or (ROOT / "sick").exists() else 200, b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.services.sagemaker.endpoints import Endpoints, EndpointState
+from local.services.sagemaker.endpoints import Endpoints, EndpointState, EndpointStatus
 from local.services.sagemaker.fleet import Fleet, weighted
 from local.services.sagemaker.instance import InFlight
 from local.services.sagemaker.plan import FleetPlan, ModelContainer, StartFailure, VariantPlan
@@ -236,3 +236,17 @@ def test_choices_follow_the_weights() -> None:
     chosen = [weighted({"a": 1.0, "b": 3.0}, lambda: next(chances)) for _ in range(4)]
 
     assert chosen == ["a", "a", "b", "b"]
+
+
+async def test_an_endpoint_of_a_former_cloud_is_under_maintenance_until_it_serves(
+    endpoints: Endpoints, stage: Stage
+) -> None:
+    endpoints.resume("digits", plan("v1", "a", "b"), weights={"b": 3.0}, failure_reason="cut off")
+    during, serving = stage.shown[-1].status, endpoints.traffic("digits")
+    await endpoints.settle()
+
+    assert (during, serving) == (EndpointStatus.SYSTEM_UPDATING, None)
+    assert stage.shown[-1] == EndpointState(EndpointStatus.IN_SERVICE, "v1", "cut off")
+    traffic = endpoints.traffic("digits")
+    assert traffic is not None
+    assert traffic.pick().weights == {"a": 1.0, "b": 3.0}

@@ -18,6 +18,8 @@ from local.services.sagemaker.moto_state import MotoState
 from local.services.sagemaker.operations import EndpointOperations
 from local.services.sagemaker.plan import FleetPlan, ModelContainer, VariantPlan
 
+ROLE = "arn:aws:iam::123456789012:role/any"
+
 
 @dataclass
 class Commands:
@@ -80,7 +82,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         uninstall = install(CloudHooks(invoke_lambda=no_function, sagemaker_operations=operations.by_name()))
         client = boto3.client("sagemaker", region_name="us-east-1")
         container = {"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz", "Environment": {"A": "1"}}
-        client.create_model(ModelName="digits", PrimaryContainer=container, ExecutionRoleArn="arn:aws:iam::1:role/any")
+        client.create_model(ModelName="digits", PrimaryContainer=container, ExecutionRoleArn=ROLE)
         yield Api(client, state, commands)
         uninstall()
 
@@ -93,7 +95,7 @@ def test_a_new_endpoint_is_creating_with_the_plan_of_its_config(api: Api) -> Non
     described = api.client.describe_endpoint(EndpointName="digits")
     assert created["EndpointArn"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint/digits"
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("Creating", "v1")
-    container = ModelContainer("image", "s3://bucket/model.tar.gz", {"A": "1"})
+    container = ModelContainer("image", "s3://bucket/model.tar.gz", {"A": "1"}, role_arn=ROLE)
     plan = FleetPlan("v1", (VariantPlan(name="main", container=container, startup_seconds=60.0),))
     assert api.commands.told == [("create", "digits", plan)]
 

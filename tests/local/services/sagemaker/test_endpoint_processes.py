@@ -12,7 +12,8 @@ import tarfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import pytest
 from moto.core.exceptions import ServiceException
 from moto.sagemaker.models import sagemaker_backends
 
+from local.api_errors import ApiResponse
 from local.clock import SystemClock
+from local.documents import InMemoryDocuments
 from local.processes import Children
 from local.services.sagemaker.endpoints import Endpoints
 from local.services.sagemaker.fleet import build_fleet
@@ -30,14 +33,10 @@ from local.services.sagemaker.model_server import Machine
 from local.services.sagemaker.moto_state import MotoState
 from local.services.sagemaker.operations import EndpointOperations
 from local.services.sagemaker.plan import ImageFolder
-from local.services.sagemaker.runtime import (
-    LARGEST_BODY_BYTES,
-    InvocationRecord,
-    Region,
-    RuntimeResponse,
-    RuntimeService,
-)
+from local.services.sagemaker.registry import ModelRegistry
+from local.services.sagemaker.runtime import LARGEST_BODY_BYTES, InvocationRecord, Region, RuntimeService
 from model_packages.errors import OperatorError
+from tests.local.services.sagemaker.object_store import InMemoryObjects
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -51,7 +50,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Bucket:
+class Bucket(InMemoryObjects):
     """The artifacts in S3."""
 
     def download_fileobj(self, bucket: str, key: str, file: Any, /) -> None:
@@ -73,9 +72,12 @@ class Cloud:
     endpoints: Endpoints
     runtime: RuntimeService
     state: MotoState
+    registry: ModelRegistry
     folder: Path
     logs: dict[str, list[str]]
     records: list[InvocationRecord]
+    refusals: dict[str, str]
+    """What the execution role may not do: the refusals' texts by action."""
 
     def model(self, name: str, **container: Any) -> None:
         defaults = {"Image": IMAGE, "ModelDataUrl": f"s3://artifacts/{name}.tar.gz"}
@@ -107,7 +109,7 @@ class Cloud:
         await asyncio.sleep(0)
         await self.endpoints.settle()
 
-    async def invoke(self, body: object = None, **headers: str) -> RuntimeResponse:
+    async def invoke(self, body: object = None, **headers: str) -> ApiResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.runtime.invoke("digits", named, json.dumps(body or {}).encode())
 
@@ -134,6 +136,16 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@dataclass
+class HurriedClock:
+    """A minute in a second and a half."""
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def now(self) -> datetime:
+        return self.started_at + (datetime.now(UTC) - self.started_at) * 40
+
+
 async def hurry(_seconds: float) -> None:
     """The pause between pings and before restarts, cut short."""
     await asyncio.sleep(0.01)
@@ -154,6 +166,7 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
         logs[f"{group} {stream}"].extend(lines)
 
     logs: dict[str, list[str]] = defaultdict(list)
+    refusals: dict[str, str] = {}
     records: list[InvocationRecord] = []
     sagemaker_backends[ACCOUNT][REGION].reset()
     async with Children() as children, aiohttp.ClientSession() as session:
@@ -163,12 +176,23 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             store=Bucket(),
             images=images,
             folder=folder / "models",
-            clock=SystemClock(),
+            clock=HurriedClock(),
             log=log,
             sleep=hurry,
-            environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:8444"},
+            role_environment=lambda role, _session: {
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:8444",
+                "AWS_ACCESS_KEY_ID": f"key of {role}",
+            },
+            may=lambda _role, action, _resource: refusals.get(action),
         )
-        state = MotoState(account_id=ACCOUNT, region=REGION)
+        registry = ModelRegistry(
+            groups=InMemoryDocuments(),
+            versions=InMemoryDocuments(),
+            clock=SystemClock(),
+            account=ACCOUNT,
+            region=REGION,
+        )
+        state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers)
         endpoints = Endpoints(make_fleet=lambda name, plan: build_fleet(name, plan, machine), board=state)
         later = asyncio.get_running_loop().call_soon_threadsafe
         operations = EndpointOperations(state=state, endpoints=endpoints, later=later)
@@ -180,7 +204,7 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             observe=records.append,
             limit_seconds=1.0,
         )
-        yield Cloud(operations, endpoints, runtime, state, folder, logs, records)
+        yield Cloud(operations, endpoints, runtime, state, registry, folder, logs, records, refusals)
         await endpoints.close()
 
 
@@ -190,7 +214,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
         yield cloud
 
 
-def error_of(response: RuntimeResponse) -> tuple[int, str]:
+def error_of(response: ApiResponse) -> tuple[int, str]:
     return response.status, response.headers["x-amzn-ErrorType"]
 
 
@@ -222,11 +246,48 @@ async def test_a_container_gets_its_environment_and_nothing_of_ours(cloud: Cloud
     assert environment["FLYBALL_MODEL_VERSION"] == "3"
     assert environment["FLYBALL_PACKAGE"] == "other"
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8444"
+    assert environment["AWS_ACCESS_KEY_ID"] == "key of arn:aws:iam::123456789012:role/any"
     assert environment["PYTHONPATH"] == str(tmp_path / "image")
     assert environment["SAGEMAKER_BIND_TO_PORT"].isdecimal()
     assert {"USER", "PWD", "PYTEST_CURRENT_TEST"}.isdisjoint(environment)
     assert (root / "model" / "mode.txt").stat().st_mode & 0o777 == 0o444
     assert (root / "model").stat().st_mode & 0o777 == 0o555
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ("ecr:BatchGetImage", "has the permissions ecr:BatchCheckLayerAvailability"),
+        ("s3:GetObject", "the role passed to CreateModel has permissions to download it: not so"),
+    ],
+)
+async def test_an_endpoint_fails_where_its_role_may_not_fetch(cloud: Cloud, action: str, reason: str) -> None:
+    cloud.refusals[action] = "not so"
+
+    await cloud.create()
+
+    assert cloud.described["EndpointStatus"] == "Failed"
+    assert reason in cloud.described["FailureReason"]
+
+
+async def test_lines_of_a_role_that_may_not_write_logs_are_lost(cloud: Cloud) -> None:
+    cloud.refusals["logs:PutLogEvents"] = "not so"
+
+    await cloud.create()
+    await cloud.invoke()
+
+    assert cloud.described["EndpointStatus"] == "InService"
+    assert cloud.lines == []
+
+
+async def test_an_isolated_container_gets_no_credentials(cloud: Cloud) -> None:
+    cloud.model("ok")
+    cloud.state.backend._models["ok"].enable_network_isolation = True
+    await cloud.create("ok")
+
+    environment = json.loads((await cloud.invoke()).body)["environment"]
+
+    assert {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID"}.isdisjoint(environment)
 
 
 async def test_what_a_container_writes_is_in_its_log_stream(cloud: Cloud) -> None:
@@ -358,7 +419,7 @@ async def test_every_invocation_is_observed(cloud: Cloud) -> None:
             "ended with exit code 1 before it passed the ping health check. "
             "Its last log line: ValueError: the weights do not fit",
         ),
-        ("never ready", 2, "did not pass the ping health check. Its last log line: serving ['serve']"),
+        ("never-ready", 60, "did not pass the ping health check. Its last log line: serving ['serve']"),
         ("garbage", 60, "Failed to extract model data archive"),
         ("malicious", 60, "Failed to extract model data archive"),
     ],
@@ -475,7 +536,6 @@ async def test_a_deleted_endpoint_leaves_no_process_and_no_folder(cloud: Cloud) 
 
 async def test_a_registered_version_says_what_its_model_runs(cloud: Cloud) -> None:
     backend = cloud.state.backend
-    backend.create_model_package_group("flyball-digits", "", [])
     arn = register(cloud, Environment={"FLYBALL_MODEL_VERSION": "12"})
     backend.create_model(
         model_name="from-registry",
@@ -493,38 +553,14 @@ async def test_a_registered_version_says_what_its_model_runs(cloud: Cloud) -> No
 
 
 def register(cloud: Cloud, **container: Any) -> str:
+    cloud.registry.create_group({"ModelPackageGroupName": "flyball-digits"})
     specification = {
         "Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://artifacts/ok.tar.gz", **container}],
         "SupportedContentTypes": ["application/json"],
         "SupportedResponseMIMETypes": ["application/json"],
     }
-    absent = dict.fromkeys(
-        (
-            "model_package_name",
-            "model_package_description",
-            "validation_specification",
-            "source_algorithm_specification",
-            "metadata_properties",
-            "model_metrics",
-            "customer_metadata_properties",
-            "drift_check_baselines",
-            "domain",
-            "task",
-            "sample_payload_url",
-            "additional_inference_specifications",
-            "tags",
-        )
-    )
-    return str(
-        cloud.state.backend.create_model_package(
-            **absent,
-            model_package_group_name="flyball-digits",
-            inference_specification=specification,
-            certify_for_marketplace=False,
-            model_approval_status="Approved",
-            client_token="token",
-        )
-    )
+    version = {"ModelPackageGroupName": "flyball-digits", "InferenceSpecification": specification}
+    return str(cloud.registry.create_version(version)["ModelPackageArn"])
 
 
 @pytest.mark.parametrize(
@@ -553,11 +589,11 @@ async def test_operations_are_refused_in_aws_words(
 @pytest.mark.parametrize(
     ("config", "variant", "detail"),
     [
-        ({"AsyncInferenceConfig": {"OutputConfig": {}}}, {}, "AsyncInferenceConfig"),
-        ({"ShadowProductionVariants": [{}]}, {}, "ShadowProductionVariants"),
-        ({}, {"ServerlessConfig": {"MaxConcurrency": 1}}, "ServerlessConfig"),
-        ({}, {"InstanceType": "big"}, "InstanceType big"),
-        ({}, {"ModelName": ""}, "inference components"),
+        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/o"}}}, {}, "AsyncInferenceConfig"),
+        ({"ShadowProductionVariants": [{"VariantName": "s", "ModelName": "ok"}]}, {}, "ShadowProductionVariants"),
+        ({}, {"ServerlessConfig": {"MaxConcurrency": 1, "MemorySizeInMB": 1024}}, "ServerlessConfig"),
+        ({}, {"InstanceType": "ml.big"}, "'ml.big' at 'productionVariants.1.member.instanceType' failed to satisfy"),
+        ({}, {"ModelName": None}, "inference components"),
         ({}, {"ModelName": "none"}, "Could not find model none"),
         ({}, {"ModelName": "many"}, "Mode MultiModel"),
         ({}, {"ModelName": "loose"}, "ModelDataSource"),

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -57,18 +57,16 @@ class CodeNotRunnable(OperatorError):
 
 def unpack(zip_bytes: bytes, into: Path) -> Path:
     """The read-only folder `into`/<hash of the zip>, made at the first call. Raises CodeNotRunnable."""
-    folder = into / hashlib.sha256(zip_bytes).hexdigest()[:24]
-    if folder.exists():
-        return folder
-    into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=into) as temporary:
-        unpacked = Path(temporary) / "code"
-        _extract(zip_bytes, unpacked)
-        _add_compiled_files(unpacked)
-        _make_read_only(unpacked)
-        unpacked.rename(folder)
-    folder.chmod(0o555)
-    return folder
+    return _unpack_all([zip_bytes], into / hashlib.sha256(zip_bytes).hexdigest()[:24], code_folders=(".",))
+
+
+def unpack_layers(zips: Sequence[bytes], into: Path) -> Path:
+    """The read-only folder that stands for /opt: the layers one over another, the last on top. Raises CodeNotRunnable.
+
+    Layers bring distributions below python/ or python/lib/*/site-packages.
+    """
+    digest = hashlib.sha256(b"".join(hashlib.sha256(zipped).digest() for zipped in zips)).hexdigest()
+    return _unpack_all(zips, into / f"layers-{digest[:24]}", code_folders=("python", "python/lib/*/site-packages"))
 
 
 def runtime_folder(into: Path) -> Path:
@@ -103,6 +101,23 @@ def _has_this_platform(tag: str) -> bool:
     system = "macosx" if sys.platform == "darwin" else "linux"
     machine = platform.machine().lower()
     return tag == "any" or (system in tag and tag.endswith((machine, "universal2")))
+
+
+def _unpack_all(zips: Sequence[bytes], folder: Path, *, code_folders: Sequence[str]) -> Path:
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        unpacked = Path(temporary) / "code"
+        for zip_bytes in zips:
+            _extract(zip_bytes, unpacked)
+        for pattern in code_folders:
+            for code in [unpacked] if pattern == "." else sorted(unpacked.glob(pattern)):
+                _add_compiled_files(code)
+        _make_read_only(unpacked)
+        unpacked.rename(folder)
+    folder.chmod(0o555)
+    return folder
 
 
 def _extract(zip_bytes: bytes, into: Path) -> None:

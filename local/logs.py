@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,10 @@ from local.clock import Clock
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.02
+FILE_LIMIT_BYTES = 16 * 1024 * 1024
+
+Write = Callable[[int, bytes], int]
+"""`os.write`, or what stands for a disk that is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +52,46 @@ class MotoLogStore:
     """moto's CloudWatch Logs of one account and region."""
 
     def __init__(self, *, account: str, region: str) -> None:
-        self._backend = logs_backends[account][region]
+        self._account, self._region = account, region
 
     def put(self, batch: Batch) -> None:
+        backend = logs_backends[self._account][self._region]  # looked up each time, so that it counts as touched
         for (group, stream), lines in batch.items():
-            self._backend.ensure_log_group(group)
-            self._backend.ensure_log_stream(group, stream)
+            backend.ensure_log_group(group)
+            backend.ensure_log_stream(group, stream)
             events = [{"timestamp": line.timestamp_ms, "message": line.message} for line in lines]
             # The backend's own put_log_events drops what is older than 14 days by the machine's clock, not by ours.
-            self._backend.groups[group].put_log_events(stream, events)
+            backend.groups[group].put_log_events(stream, events)
 
 
 class LogFiles:
-    """One file a log group, to be read with `tail -f`: time, stream and message of each line, tab-separated."""
+    """One file a log group, to be read with `tail -F`: time, stream and message of each line, tab-separated.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    A file that reaches its limit becomes NAME.log.1, in place of the one before it. A disk that takes no more costs
+    lines in the files and nothing else.
+    """
+
+    def __init__(self, folder: Path, *, limit_bytes: int = FILE_LIMIT_BYTES, write: Write = os.write) -> None:
+        self._folder, self._limit_bytes, self._write = folder, limit_bytes, write
         self._descriptors: dict[str, int] = {}
+        self._lost_lines = 0
 
     def append(self, group: str, stream: str, line: LogLine, *, time: str) -> None:
         text = line.message.replace("\n", "\n\t")
-        os.write(self._descriptor(group), f"{time}\t{stream}\t{text}\n".encode())
+        try:
+            self._write(self._descriptor(group), f"{time}\t{stream}\t{text}\n".encode())
+            self._rotate(group)
+        except OSError as error:
+            if not self._lost_lines:
+                log.warning("lines are missing in the files of %s: %s", self._folder, error)
+            self._lost_lines += 1
+        else:
+            if self._lost_lines:
+                log.warning("%d lines are missing in the files of %s; they take lines again", *self._lost())
+
+    def _lost(self) -> tuple[int, Path]:
+        lost, self._lost_lines = self._lost_lines, 0
+        return lost, self._folder
 
     def path(self, group: str) -> Path:
         return self._folder / f"{group.strip('/').replace('/', '.')}.log"
@@ -83,6 +106,12 @@ class LogFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptors[group] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         return self._descriptors[group]
+
+    def _rotate(self, group: str) -> None:
+        if os.fstat(self._descriptors[group]).st_size >= self._limit_bytes:
+            path = self.path(group)
+            path.replace(path.with_name(f"{path.name}.1"))
+            os.close(self._descriptors.pop(group))
 
 
 class LogWriter:

@@ -1,25 +1,23 @@
 """AWS Lambda: runs functions in processes of their own, one invocation a process at a time, as AWS does.
 
-A function's pool grows with the calls that overlap, and hands out the process that was used last. Unlike AWS it stops
-at as many processes as this machine can bear: further calls wait for one, up to the concurrency that AWS would allow.
-A function whose code or configuration has changed gets a new pool; the old processes finish what they do. Not done:
-layers, container images, extensions, SnapStart, destinations, memory limits.
+A function whose code or configuration has changed gets a new pool of processes; the old ones finish what they do.
+Not done: container images, extensions, SnapStart, provisioned concurrency, response streams, function URLs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from local.clock import Clock
-from local.services.lambda_environment import ExecutionEnvironment, Sandbox
+from local.documents import Documents, InMemoryDocuments
+from local.services.lambda_concurrency import Concurrency
+from local.services.lambda_environment import Sandbox
+from local.services.lambda_events import AcceptedEvent, Deliver, EventQueue, Finished
 from local.services.lambda_function import (
     ASYNC_PAYLOAD_LIMIT_BYTES,
     PAYLOAD_LIMIT_BYTES,
@@ -29,136 +27,52 @@ from local.services.lambda_function import (
     Invocation,
     InvocationType,
     RequestTooLarge,
-    TooManyRequests,
     name_and_qualifier,
 )
+from local.services.lambda_pool import FunctionPool, Limits
 
 FindFunction = Callable[[str, str | None], Function | None]
 """Finds a function by name and qualifier; asked at each invocation, so it has to be quick."""
 
-RETRY_DELAYS_SECONDS = (60.0, 120.0)
-"""How long Lambda waits before it runs a failed event again."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`processes`: at most so many a function. `concurrency`: calls under way or waiting, for a function that reserves
-    none; AWS gives an account 1,000. `idle_seconds`: after this long without a call a process is ended.
-    """
-
-    processes: int = 8
-    concurrency: int = 1000
-    idle_seconds: float = 600.0
-
-
-class FunctionPool:
-    """The execution environments of one revision of a function."""
-
-    def __init__(self, function: Function, *, sandbox: Sandbox, clock: Clock, limits: Limits) -> None:
-        self.function = function
-        self._sandbox, self._clock = sandbox, clock
-        reserved = function.reserved_concurrency
-        self._concurrency = limits.concurrency if reserved is None else reserved
-        self._processes = min(self._concurrency, limits.processes)
-        self._idle_seconds = limits.idle_seconds
-        self._code: asyncio.Task[Path] | None = None
-        self._idle: dict[ExecutionEnvironment, asyncio.TimerHandle] = {}
-        self._size = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
-        self._retired = False
-        self._closing: set[asyncio.Task[None]] = set()
-
-    async def lease(self, *, queue: bool) -> ExecutionEnvironment:
-        """The environment used last, or a new one, when there is one to be had.
-
-        Raises TooManyRequests over the function's concurrency, unless the call is an event that may `queue`.
-        """
-        under_way = self._size - len(self._idle) + len(self._queue)
-        if self._concurrency == 0 or (under_way >= self._concurrency and not queue):
-            raise TooManyRequests
-        while (environment := self._take_idle()) is None and self._size >= self._processes:
-            free: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._queue.append(free)
-            await free
-        return environment or await self._new()
-
-    def give_back(self, environment: ExecutionEnvironment) -> None:
-        """Keep it for the next call, or end it if it is of no more use."""
-        if environment.warm and not self._retired:
-            timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._expire, environment)
-            self._idle[environment] = timer
-        else:
-            self._drop(environment)
-        self._wake()
-
-    def retire(self) -> None:
-        """End the idle environments now and the busy ones when they are given back."""
-        self._retired = True
-        for environment in list(self._idle):
-            self._expire(environment)
-
-    async def closed(self) -> None:
-        """Wait until every environment that was dropped has ended."""
-        await asyncio.gather(*self._closing)
-
-    def _take_idle(self) -> ExecutionEnvironment | None:
-        while self._idle:
-            environment, timer = self._idle.popitem()
-            timer.cancel()
-            if environment.warm:
-                return environment
-            self._drop(environment)
-        return None
-
-    async def _new(self) -> ExecutionEnvironment:
-        self._size += 1
-        try:
-            if self._code is None:
-                self._code = asyncio.ensure_future(asyncio.to_thread(self.function.open_code))
-            code = await asyncio.shield(self._code)
-        except BaseException:
-            self._code = None
-            self._size -= 1
-            self._wake()
-            raise
-        return ExecutionEnvironment(self.function, code=code, sandbox=self._sandbox, started_at=self._clock.now())
-
-    def _expire(self, environment: ExecutionEnvironment) -> None:
-        self._idle.pop(environment).cancel()
-        self._drop(environment)
-
-    def _drop(self, environment: ExecutionEnvironment) -> None:
-        self._size -= 1
-        closing = asyncio.ensure_future(environment.close())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-    def _wake(self) -> None:
-        while self._queue:
-            free = self._queue.popleft()
-            if not free.done():
-                free.set_result(None)
-                return
+async def _deliver_nowhere(_function: Function, _finished: Finished) -> None:
+    """For a service without destinations."""
 
 
 class LambdaService:
-    """Invokes functions. They are learnt from `find`, or told one by one with `configure`."""
+    """Invokes functions. They are learnt from `find`, or told one by one with `configure`.
 
-    def __init__(
+    `reserved` is the concurrency that all functions of the account together reserve. Events that were accepted lie in
+    `accepted_events` until they are done with; `resume` goes on with those of a former process.
+    """
+
+    def __init__(  # noqa: PLR0913  # each is a seam of its own
         self,
         *,
         sandbox: Sandbox,
         clock: Clock,
         find: FindFunction | None = None,
         limits: Limits | None = None,
+        reserved: Callable[[], int] = lambda: 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        accepted_events: Documents | None = None,
+        deliver: Deliver = _deliver_nowhere,
     ) -> None:
-        self._sandbox, self._clock, self._sleep = sandbox, clock, sleep
+        self._sandbox, self._clock = sandbox, clock
         self._find = find
         self._limits = limits or Limits()
+        self._concurrency = Concurrency(limit=self._limits.concurrency, reserved=reserved)
         self._configured: dict[str, Function] = {}
         self._pools: dict[tuple[str, str], FunctionPool] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._events = EventQueue(
+            find=self._function,
+            run=self._run_event,
+            deliver=deliver,
+            documents=InMemoryDocuments() if accepted_events is None else accepted_events,
+            clock=clock,
+            sleep=sleep,
+        )
 
     def configure(self, function: Function) -> None:
         """Make the function known, or change it."""
@@ -183,27 +97,44 @@ class LambdaService:
 
         Raises: InvocationRefused where Lambda would not run it; OperatorError where its code cannot run here.
         """
-        function = self._function(function_name, qualifier)
+        name, own_qualifier = name_and_qualifier(function_name)
+        qualifier = qualifier or own_qualifier
+        function = self._function(name, qualifier)
         payload = payload or b"{}"
         _check(payload, invocation_type)
         if invocation_type is InvocationType.DRY_RUN:
             return Invocation(b"", 204)
         headers = {"Lambda-Runtime-Client-Context": client_context} if client_context else {}
+        request_id = str(uuid.uuid4())
         if invocation_type is InvocationType.EVENT:
-            self._in_background(self._run_event(function, payload, headers))
+            now = self._clock.now().timestamp()
+            await self._events.accept(
+                AcceptedEvent(
+                    request_id=request_id,
+                    function_name=name,
+                    qualifier=qualifier,
+                    payload=payload,
+                    accepted_at=now,
+                    due_at=now,
+                    headers=headers,
+                )
+            )
             return Invocation(b"", 202)
-        return await self._run(function, payload, request_id=str(uuid.uuid4()), headers=headers)
+        return await self._run(function, payload, request_id=request_id, qualifier=qualifier, headers=headers)
+
+    async def resume(self) -> int:
+        """Go on with the events that a former process had accepted; how many they are."""
+        return await self._events.resume()
 
     async def settle(self) -> None:
-        """Wait until every event that was accepted has been run."""
-        while self._background:
-            await asyncio.gather(*self._background)
+        """Wait until every event is done with and every process that was given up has ended."""
+        await self._events.settle()
+        while self._closing:
+            await asyncio.gather(*self._closing)
 
     async def close(self) -> None:
-        """Give up events that wait, and end every process."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        """Put down the events that wait, and end every process."""
+        await self._events.close()
         for key in list(self._pools):
             self._retire(key)
         await self.settle()
@@ -214,34 +145,31 @@ class LambdaService:
         payload: bytes,
         *,
         request_id: str,
+        qualifier: str | None,
         headers: Mapping[str, str],
-        queue: bool = False,
     ) -> Invocation:
-        pool = self._pool(function)
-        environment = await pool.lease(queue=queue)
-        try:
-            return await environment.run(payload, request_id=request_id, headers=headers)
-        finally:
-            pool.give_back(environment)
+        arn = f"{function.arn}:{qualifier}" if qualifier else function.arn
+        with self._concurrency.slot(function):
+            pool = self._pool(function)
+            environment = await pool.lease()
+            try:
+                return await environment.run(payload, request_id=request_id, invoked_arn=arn, headers=headers)
+            finally:
+                pool.give_back(environment)
 
-    async def _run_event(self, function: Function, payload: bytes, headers: Mapping[str, str]) -> None:
-        request_id = str(uuid.uuid4())
-        delays = [0.0, *RETRY_DELAYS_SECONDS[: function.maximum_retry_attempts]]
-        for delay in delays:
-            if delay:
-                await self._sleep(delay)
-            invocation = await self._run(function, payload, request_id=request_id, headers=headers, queue=True)
-            if invocation.function_error is None:
-                return
+    async def _run_event(self, function: Function, event: AcceptedEvent) -> Invocation:
+        return await self._run(
+            function, event.payload, request_id=event.request_id, qualifier=event.qualifier, headers=event.headers
+        )
 
-    def _function(self, identifier: str, qualifier: str | None) -> Function:
-        name, own_qualifier = name_and_qualifier(identifier)
+    def _function(self, name: str, qualifier: str | None) -> Function:
         function = self._configured.get(name)
         if function is None and self._find is not None:
-            function = self._find(name, qualifier or own_qualifier)
+            function = self._find(name, qualifier)
         if function is None:
-            self.remove(name)
-            raise FunctionNotFound(identifier)
+            if qualifier is None:
+                self.remove(name)
+            raise FunctionNotFound(f"{name}:{qualifier}" if qualifier else name)
         return function
 
     def _pool(self, function: Function) -> FunctionPool:
@@ -261,8 +189,8 @@ class LambdaService:
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 def _check(payload: bytes, invocation_type: InvocationType) -> None:

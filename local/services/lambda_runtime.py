@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 API = "/2018-06-01/runtime/"
@@ -39,6 +39,11 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTooLarge:
+    """The runtime's answer was over the limit: it is told so, and awslambdaric ends its process over that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The runtime has imported the function and asks for its first event."""
 
@@ -57,13 +62,19 @@ class Exited:
     exit_code: int
 
 
+Answer = Reply | ReplyTooLarge | Exited
+
+
 class RuntimeApi:
     """Serves one process: `initialized` is settled once, and then one `invoke` at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, response_limit_bytes: int, on_idle: Callable[[], None] = lambda: None) -> None:
+        """`on_idle` is called when the runtime, after an invocation, waits for the next and there is none."""
         loop = asyncio.get_running_loop()
         self.initialized: asyncio.Future[Ready | InitFailed | Exited] = loop.create_future()
-        self._reply: asyncio.Future[Reply | Exited] | None = None
+        self._response_limit_bytes = response_limit_bytes
+        self._on_idle = on_idle
+        self._reply: asyncio.Future[Answer] | None = None
         self._request_id = ""
         self._waiting: asyncio.Transport | None = None
         self._event: bytes | None = None
@@ -83,7 +94,7 @@ class RuntimeApi:
         if self._waiting is not None:
             self._waiting.close()
 
-    def invoke(self, event: Event) -> asyncio.Future[Reply | Exited]:
+    def invoke(self, event: Event) -> asyncio.Future[Answer]:
         """Hand the event to the runtime; the future is its answer. Only after the one before is settled."""
         self._reply = asyncio.get_running_loop().create_future()
         self._request_id = event.request_id
@@ -106,7 +117,13 @@ class RuntimeApi:
             self._waiting = transport
             if not self.initialized.done():
                 self.initialized.set_result(Ready())
+            elif self._event is None:
+                self._on_idle()
             self._hand_over()
+            return
+        if path == f"{API}invocation/{self._request_id}/response" and len(body) > self._response_limit_bytes:
+            transport.write(_too_large(self._response_limit_bytes))
+            self._settle(ReplyTooLarge())
             return
         transport.write(ACCEPTED if self._take(method, path, body) else UNKNOWN)
 
@@ -121,7 +138,7 @@ class RuntimeApi:
             return self._settle(Reply(body, is_error=True))
         return False
 
-    def _settle(self, answer: Reply | Exited) -> bool:
+    def _settle(self, answer: Answer) -> bool:
         if self._reply is None or self._reply.done():
             return False
         self._reply.set_result(answer)
@@ -187,6 +204,13 @@ def _event_response(event: Event) -> bytes:
 def _response(status: str, body: bytes) -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def _too_large(limit_bytes: int) -> bytes:
+    sentence = f"Exceeded maximum allowed payload size ({limit_bytes} bytes)."
+    return _response(
+        "413 Request Entity Too Large", b'{"errorMessage":"%s","errorType":"RequestEntityTooLarge"}' % sentence.encode()
+    )
 
 
 ACCEPTED = _response("202 Accepted", b'{"status":"OK"}')

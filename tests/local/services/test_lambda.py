@@ -19,7 +19,7 @@ import pytest
 from local.clock import ManualClock
 from local.lambda_code import runtime_folder
 from local.processes import Children
-from local.services.lambda_ import LambdaService, Limits
+from local.services.lambda_ import LambdaService
 from local.services.lambda_environment import Credentials, Sandbox
 from local.services.lambda_function import (
     Function,
@@ -31,8 +31,18 @@ from local.services.lambda_function import (
     TooManyRequests,
     name_and_qualifier,
 )
+from local.services.lambda_pool import Limits
 
 pytestmark = pytest.mark.slow
+
+DOCUMENTED_VARIABLES = """
+_HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_REGION AWS_EXECUTION_ENV AWS_LAMBDA_FUNCTION_NAME
+AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE
+AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_LOG_FORMAT AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+AWS_SESSION_TOKEN AWS_LAMBDA_RUNTIME_API LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR LANG PATH PYTHONPATH LD_LIBRARY_PATH
+AWS_XRAY_CONTEXT_MISSING AWS_XRAY_DAEMON_ADDRESS TZ
+"""
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 T = TypeVar("T")
 MakeFunction = Callable[..., Function]
@@ -95,7 +105,8 @@ def with_cloud(tmp_path: Path, bytecode: Path) -> Callable[..., Any]:
                 region="eu-west-1",
                 runtime_folder=runtime_folder(tmp_path),
                 bytecode_folder=bytecode,
-                credentials=lambda role: Credentials(f"key of {role}", "secret"),
+                scratch_folder=tmp_path / "scratch",
+                credentials=lambda role, _session: Credentials(f"key of {role}", "secret"),
                 init_seconds=init_seconds,
             )
             service = LambdaService(sandbox=sandbox, clock=ManualClock(), limits=limits, sleep=sleep)
@@ -190,6 +201,46 @@ def test_the_context_tells_the_request_the_time_left_and_the_log_stream(
     assert streams == [f"/aws/lambda/fn {stream}"]
 
 
+def test_every_variable_that_lambda_documents_is_set_or_known_to_be_missing(
+    with_cloud: Any, function: MakeFunction
+) -> None:
+    documented = set(DOCUMENTED_VARIABLES.split())
+    made = function("import os\ndef handler(event, context): return dict(os.environ)")
+
+    found = document(with_cloud(lambda cloud: cloud.call(), made)).keys()
+
+    # No session token without STS; libraries are the machine's own; nothing listens for X-Ray.
+    assert documented - found == {"AWS_SESSION_TOKEN", "LD_LIBRARY_PATH", "AWS_XRAY_DAEMON_ADDRESS"}
+    local = {"AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"}
+    assert found - documented - {"LC_CTYPE"} == {*local, "HOME", "TMPDIR"}  # Python sets it where LANG is unknown
+
+
+def test_temporary_files_last_as_long_as_the_environment_and_nothing_else_can_be_written(
+    with_cloud: Any, function: MakeFunction, tmp_path: Path
+) -> None:
+    code = """
+import os, pathlib, tempfile
+def handler(event, context):
+    kept = pathlib.Path(tempfile.gettempdir(), "kept")
+    kept.write_text((kept.read_text() if kept.exists() else "") + "x")
+    refused = 0
+    for place in (os.environ["LAMBDA_TASK_ROOT"], ".", os.path.expanduser("~")):
+        try:
+            pathlib.Path(place, "new").write_text("")
+        except OSError:
+            refused += 1
+    return [kept.read_text(), refused]
+"""
+    made = function(code)
+    made.open_code().chmod(0o555)
+
+    async def scenario(cloud: Cloud) -> tuple[bytes, bytes]:
+        return (await cloud.call()).payload, (await cloud.call()).payload
+
+    assert with_cloud(scenario, made) == (b'["x", 3]', b'["xx", 3]')
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 def test_calls_one_after_another_share_a_process(with_cloud: Any, function: MakeFunction) -> None:
     async def scenario(cloud: Cloud) -> list[bytes]:
         return [(await cloud.call()).payload for _ in range(3)]
@@ -225,6 +276,24 @@ def handler(event, context):
     assert len(together) == 2
     assert third == fourth
     assert third in together
+
+
+def test_a_function_that_uses_too_much_memory_is_killed_and_its_report_says_so(
+    with_cloud: Any, function: MakeFunction
+) -> None:
+    made = function("def handler(event, context): return len(bytearray(event * 1024 * 1024))")
+
+    async def scenario(cloud: Cloud) -> tuple[Invocation, Invocation]:
+        return await cloud.call(256), await cloud.call(1)
+
+    too_much, after = with_cloud(scenario, made)
+
+    assert document(too_much)["errorType"] == "Runtime.ExitError"
+    assert document(too_much)["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
+    report = too_much.log_tail.decode().splitlines()[-1]
+    assert "\tMemory Size: 128 MB\tMax Memory Used: 128 MB" in report
+    assert report.endswith("\tStatus: error\tError Type: Runtime.OutOfMemory")
+    assert after.payload == b"1048576"
 
 
 def test_a_call_over_the_concurrency_limit_is_throttled(with_cloud: Any, function: MakeFunction) -> None:
@@ -293,8 +362,9 @@ def test_a_function_that_cannot_be_imported_says_so_in_the_reply_and_is_tried_an
     assert document(first)["errorType"] == "Runtime.ImportModuleError"
     assert document(first)["errorMessage"] == "Unable to import module 'app': No module named 'nowhere'"
     assert second.function_error == "Unhandled"
-    assert sum(line.startswith("INIT_REPORT") for line in lines) == 2
-    assert any(line.endswith("Status: error\tError Type: Runtime.ImportModuleError") for line in lines)
+    reports = [line for line in lines if line.startswith(("INIT_REPORT", "REPORT"))]
+    assert [re.search(r"Phase: (\w+)", line) is not None for line in reports] == [True, True, False] * 2
+    assert all(line.endswith("Status: error\tError Type: Runtime.ImportModuleError") for line in reports)
 
 
 @pytest.mark.slow
@@ -350,7 +420,7 @@ def handler(event, context): return 'imported'
     async def scenario(cloud: Cloud) -> tuple[Invocation, list[str]]:
         return await cloud.call(), cloud.lines
 
-    invocation, lines = with_cloud(scenario, function(code, timeout_seconds=20), init_seconds=0.7)
+    invocation, lines = with_cloud(scenario, function(code, timeout_seconds=20), init_seconds=3.0)
 
     assert invocation.payload == b'"imported"'
     assert any(re.search("INIT_REPORT .*Phase: init\tStatus: timeout", line) for line in lines)

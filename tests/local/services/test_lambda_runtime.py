@@ -34,7 +34,7 @@ class Runtime:
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[tuple[RuntimeApi, Runtime]]:
-    api = RuntimeApi()
+    api = RuntimeApi(response_limit_bytes=100)
     host, port = (await api.start()).split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     yield api, Runtime(reader, writer)

@@ -11,6 +11,8 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -24,9 +26,11 @@ from moto.core.request import (
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local import moto_hooks
-from local.api_calls import ApiRequest
+from local.api_calls import ApiRequest, identify
 from local.api_errors import ApiResponse
-from local.moto_hooks import CloudHooks
+from local.moto_hooks import CloudHooks, InvokeLambda
+from local.services.lambda_function import Invocation, InvocationType
+from local.state.keeper import Keeper
 
 THREADS = 64
 """A call may wait for a Lambda function that makes calls itself, so a few threads are not enough."""
@@ -35,21 +39,32 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 
 class MotoHost:
-    """Answers AWS API calls from moto's state, which lives as long as the process."""
+    """Answers AWS API calls from moto's state: `keeper` restores and keeps it; without one it ends with the process."""
 
-    def __init__(self, hooks: CloudHooks) -> None:
-        self._uninstall = moto_hooks.install(hooks)
+    def __init__(self, hooks: CloudHooks, *, keeper: Keeper | None = None) -> None:
+        """Raises: StateUnreadable if what was kept cannot be restored."""
+        self._keeper = keeper
+        self._uninstall = moto_hooks.install(hooks if keeper is None else _kept(hooks, keeper))
         # Without them moto refuses to attach what exists in every AWS account.
         default_user_config["iam"]["load_aws_managed_policies"] = True
+        if keeper is not None:
+            keeper.restore()
         self._application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="moto")
 
     async def call(self, request: ApiRequest) -> ApiResponse:
-        """Answer a request, without blocking the event loop. An error inside moto is raised as it is."""
+        """Answer a request, without blocking the event loop, once what it changed is kept.
+
+        Raises: StateNotWritten if the disk is full; an error inside moto as it is.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.call_blocking, request)
 
     def call_blocking(self, request: ApiRequest) -> ApiResponse:
         """The same in the caller's thread."""
+        with self._keeper.call(identify(request)) if self._keeper else nullcontext():
+            return self._answer(request)
+
+    def _answer(self, request: ApiRequest) -> ApiResponse:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
@@ -67,6 +82,17 @@ class MotoHost:
         """Give moto its own functions back. Calls that still run are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._uninstall()
+
+
+def _kept(hooks: CloudHooks, keeper: Keeper) -> CloudHooks:
+    """The hooks, telling the keeper what is touched; while moto waits for a function, other calls have their turn."""
+
+    def invoke(arn: str, payload: bytes, kind: InvocationType) -> Invocation:
+        with keeper.waiting():
+            return hooks.invoke_lambda(arn, payload, kind)
+
+    wrapped: InvokeLambda = invoke
+    return replace(hooks, invoke_lambda=wrapped, backend_touched=keeper.touched)
 
 
 def wsgi_environment(request: ApiRequest) -> dict[str, Any]:

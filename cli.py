@@ -32,6 +32,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script in
 HttpsPort = Annotated[int, typer.Option(help="Port of the HTTPS API.", min=1, max=65535)]
 CloudPort = Annotated[int, typer.Option(help="Port for AWS clients (AWS_ENDPOINT_URL).", min=1, max=65535)]
 
+EnvironmentName = Annotated[
+    str | None,
+    typer.Option("--environment", help="dev, staging or prod, as cdk.json has it; dev by default."),
+]
+
 
 @app.callback()
 def options(
@@ -41,11 +46,20 @@ def options(
 
 
 @app.command(epilog="Example: [bold]flyball up --https-port 9443[/bold]")
-def up(https_port: HttpsPort = 8443, cloud_port: CloudPort = 8444) -> None:
+def up(
+    https_port: HttpsPort = 8443,
+    cloud_port: CloudPort = 8444,
+    environment: EnvironmentName = None,
+    deploy: Annotated[  # noqa: FBT002
+        bool, typer.Option(help="Or serve what the cloud holds, for the cdk command line to deploy into.")
+    ] = True,
+) -> None:
     """Train what is not trained, deploy into the local cloud, and serve until Ctrl-C."""
+    from local.ports import Ports  # noqa: PLC0415
     from local.up import up as run  # noqa: PLC0415 - the local cloud takes a second to import
 
-    asyncio.run(run(_project(), https_port=https_port, cloud_port=cloud_port, say=_say))
+    ports = Ports(https=https_port, cloud=cloud_port)
+    asyncio.run(run(_project(), ports=ports, say=_say, environment=environment, deploys=deploy))
 
 
 @app.command(epilog="Example: [bold]flyball down[/bold]")
@@ -54,6 +68,23 @@ def down() -> None:
     from local.running import stop_running  # noqa: PLC0415
 
     _say("stopped" if stop_running(_project()) else "no local cloud runs from this folder")
+
+
+@app.command(epilog="Example: [bold]flyball reset --yes[/bold]")
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Delete what the local cloud holds, so that the next `up` starts afresh. Trained versions stay."""
+    from local.running import require_stopped  # noqa: PLC0415
+    from local.state.reset import leftovers, text  # noqa: PLC0415
+    from local.state.reset import reset as run  # noqa: PLC0415
+
+    require_stopped(_project())
+    _say(f"to be deleted (trained versions and the certificate stay):\n{text(leftovers(_project()), _project())}")
+    if not yes and not typer.confirm("Delete it?", err=True):
+        raise typer.Exit(1)
+    run(_project())
+    _say("deleted; `flyball up` starts afresh")
 
 
 @app.command(epilog="Example: [bold]flyball new churn[/bold], then [bold]flyball up[/bold]")
@@ -95,12 +126,30 @@ def train(names: Names = None, as_json: AsJson = False) -> None:  # noqa: FBT002
 @app.command(epilog="Example: [bold]flyball synth --validate[/bold]")
 def synth(
     validate: Annotated[bool, typer.Option("--validate", help="Also run CDK's own template validator.")] = False,  # noqa: FBT002
+    environment: EnvironmentName = None,
 ) -> None:
     """Synthesize the CloudFormation templates into cdk.out."""
     from local.synthesis import synth as run  # noqa: PLC0415
 
-    result = _run(run(_project(), say=_say, validate=validate))
+    result = _run(run(_project(), say=_say, validate=validate, environment=environment))
+    _say(result.review)
     _say(f"{'synthesized into' if result.fresh else 'nothing has changed in'} {result.assembly.name}")
+
+
+@app.command(epilog="Example: [bold]flyball preflight --environment prod[/bold]")
+def preflight(environment: EnvironmentName = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Say what of a deploy would fail; with AWS credentials, ask the account too. Exit code 1 if anything would."""
+    from local.review import preflight as run  # noqa: PLC0415
+
+    raise typer.Exit(_run(run(_project(), say=_say, show=typer.echo, environment=environment, as_json=as_json)))
+
+
+@app.command(epilog="Example: [bold]flyball diff --environment prod[/bold]")
+def diff(environment: EnvironmentName = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Show what a deploy would change of the templates and of the monthly cost, in the local cloud or on AWS."""
+    from local.review import diff as run  # noqa: PLC0415
+
+    raise typer.Exit(_run(run(_project(), say=_say, show=typer.echo, environment=environment, as_json=as_json)))
 
 
 @app.command(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import botocore.session
 
-Protocol = Literal["json", "query", "rest-json", "rest-xml", "smithy-rpc-v2-cbor"]
+Protocol = Literal["json", "query", "ec2", "rest-json", "rest-xml", "smithy-rpc-v2-cbor"]
 
 SERVICES_BY_SIGNING_NAME: Mapping[str, tuple[str, ...]] = {
     "apigateway": ("apigateway",),
@@ -23,6 +23,8 @@ SERVICES_BY_SIGNING_NAME: Mapping[str, tuple[str, ...]] = {
     "cloudformation": ("cloudformation",),
     "cognito-idp": ("cognito-idp",),
     "dynamodb": ("dynamodb",),
+    "ec2": ("ec2",),
+    "ecr": ("ecr",),
     "events": ("events",),
     "iam": ("iam",),
     "kms": ("kms",),
@@ -38,6 +40,7 @@ SERVICES_BY_SIGNING_NAME: Mapping[str, tuple[str, ...]] = {
     "ssm": ("ssm",),
     "states": ("stepfunctions",),
     "sts": ("sts",),
+    "wafv2": ("wafv2",),
 }
 """The services that are told apart, by the name in a signature's scope."""
 
@@ -45,6 +48,7 @@ UNSIGNED_SERVICES = {"AWSCognitoIdentityProviderService": "cognito-idp"}
 UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
 
 PROTOCOLS: Mapping[str, Protocol] = {
+    "ec2": "ec2",
     "s3": "rest-xml",
     "lambda": "rest-json",
     "apigateway": "rest-json",
@@ -162,7 +166,7 @@ def _identify_query(request: ApiRequest, service: str) -> ApiCall | Unknown:
     operation = _action(request)
     if operation is None:
         return Unknown(service, f"{request.method} {request.path}", PROTOCOLS.get(service, "json"))
-    return ApiCall(service, operation, "query")
+    return ApiCall(service, operation, PROTOCOLS.get(service, "query"))
 
 
 def _identify_rest(request: ApiRequest, service: str) -> ApiCall | Unknown:

@@ -32,6 +32,8 @@ def refused(refusal: ApiRefusal, protocol: Protocol, *, request_id: str) -> ApiR
     """The refusal as the service itself would write it."""
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": refusal.code}
     match protocol:
+        case "ec2":
+            content_type, body = "text/xml", _ec2_xml(refusal, request_id)
         case "query":
             content_type, body = "text/xml", _query_xml(refusal, request_id)
         case "rest-xml":
@@ -56,6 +58,13 @@ def _query_xml(refusal: ApiRefusal, request_id: str) -> bytes:
     return (
         f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(refusal.code)}</Code>"
         f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    ).encode()
+
+
+def _ec2_xml(refusal: ApiRefusal, request_id: str) -> bytes:
+    return (
+        f"<Response><Errors><Error><Code>{escape(refusal.code)}</Code>"
+        f"<Message>{escape(refusal.message)}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
     ).encode()
 
 

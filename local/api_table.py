@@ -47,7 +47,8 @@ API_TABLE: Mapping[str, ServiceTable] = {
             CreateRestApi CreateStage CreateUsagePlan CreateUsagePlanKey DeleteApiKey DeleteAuthorizer
             DeleteDeployment DeleteGatewayResponse DeleteIntegration DeleteIntegrationResponse DeleteMethod
             DeleteMethodResponse DeleteModel DeleteRequestValidator DeleteResource DeleteRestApi DeleteStage
-            DeleteUsagePlan DeleteUsagePlanKey GetApiKey GetApiKeys GetAuthorizer GetAuthorizers GetDeployment
+            DeleteUsagePlan DeleteUsagePlanKey GetAccount GetApiKey GetApiKeys GetAuthorizer GetAuthorizers
+            GetDeployment
             GetDeployments GetGatewayResponse GetGatewayResponses GetIntegration GetIntegrationResponse GetMethod
             GetMethodResponse GetModel GetModels GetRequestValidator GetRequestValidators GetResource GetResources
             GetRestApi GetRestApis GetStage GetStages GetTags GetUsagePlan GetUsagePlanKey GetUsagePlanKeys
@@ -58,9 +59,9 @@ API_TABLE: Mapping[str, ServiceTable] = {
         simulated={
             **_each(
                 "CreateAuthorizer UpdateAuthorizer",
-                "stored; an API with a method that uses one is refused when it is deployed",
+                "user pools judge tokens; an API with a method that uses another kind is refused when it is deployed",
             ),
-            **_each("GetAccount UpdateAccount", "the logging role is stored and not used"),
+            "UpdateAccount": "the logging role is used; a stage that logs can be made before there is one",
         },
     ),
     "application-autoscaling": ServiceTable(
@@ -72,6 +73,23 @@ API_TABLE: Mapping[str, ServiceTable] = {
             """,
             "targets and policies are stored; nothing scales by itself",
         ),
+    ),
+    "cloudformation": ServiceTable(
+        real=_calls("""
+            ContinueUpdateRollback DeleteChangeSet DeleteStack DescribeStackEvents DescribeStackResource
+            DescribeStackResources DescribeStacks GetTemplate GetTemplateSummary ListChangeSets ListExports ListImports
+            ListStackResources ListStacks RollbackStack UpdateTerminationProtection ValidateTemplate
+        """),
+        simulated={
+            **_each(
+                "CreateStack ExecuteChangeSet UpdateStack",
+                "by this machine's engine, one resource at a time; a stack policy and rollback triggers are refused, "
+                "notifications are not sent",
+            ),
+            "CreateChangeSet": "planned from resolved values; what exists is never imported, drift is never looked for",
+            "DescribeChangeSet": "one cause a property, the first that its expression names",
+            "DescribeEvents": "a change set has no events of its own: it is planned in one piece",
+        },
     ),
     "cloudwatch": ServiceTable(
         simulated={
@@ -113,6 +131,44 @@ API_TABLE: Mapping[str, ServiceTable] = {
             "UpdateTimeToLive": "stored; items stay when their time is over",
         },
     ),
+    "ecr": ServiceTable(
+        real=_calls("""
+            CreateRepository DeleteLifecyclePolicy DeleteRepository DeleteRepositoryPolicy DescribeRepositories
+            GetLifecyclePolicy GetRepositoryPolicy ListTagsForResource PutImageTagMutability TagResource UntagResource
+        """),
+        simulated={
+            **_each(
+                "BatchDeleteImage BatchGetImage DescribeImages ListImages",
+                "an image is there if its build context is among the cloud's own or in the project's cdk.out",
+            ),
+            "GetAuthorizationToken": "a token of no use: nothing can be pushed or pulled",
+            "PutImage": "a manifest is stored; only an image whose build context is here can run",
+            **_each("PutImageScanningConfiguration", "stored; nothing is scanned"),
+            **_each("PutLifecyclePolicy", "stored; no image expires"),
+            **_each("SetRepositoryPolicy", "stored; not enforced"),
+        },
+    ),
+    "ec2": ServiceTable(
+        real=_calls("CreateTags DeleteTags DescribeAvailabilityZones DescribeTags"),
+        simulated={
+            **_each(
+                """
+                AssociateRouteTable AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CreateRouteTable
+                CreateSecurityGroup CreateSubnet CreateVpc DeleteRouteTable DeleteSecurityGroup DeleteSubnet DeleteVpc
+                DescribeNetworkInterfaces DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups
+                DescribeSubnets DescribeVpcAttribute DescribeVpcs DisassociateRouteTable ModifySubnetAttribute
+                ModifyVpcAttribute RevokeSecurityGroupEgress RevokeSecurityGroupIngress
+                UpdateSecurityGroupRuleDescriptionsIngress
+                """,
+                "stored; no traffic is isolated here",
+            ),
+            **_each(
+                "CreateVpcEndpoint DeleteVpcEndpoints DescribeVpcEndpoints ModifyVpcEndpoint",
+                "stored; every service is reached at the one address of this machine",
+            ),
+            **_each("CreateFlowLogs DeleteFlowLogs DescribeFlowLogs", "stored; nothing is logged"),
+        },
+    ),
     "events": ServiceTable(
         real=_calls("""
             CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule EnableRule
@@ -126,8 +182,7 @@ API_TABLE: Mapping[str, ServiceTable] = {
         },
     ),
     "iam": ServiceTable(
-        simulated=_each(
-            """
+        real=_calls("""
             AttachRolePolicy AttachUserPolicy CreateAccessKey CreatePolicy CreatePolicyVersion CreateRole CreateUser
             DeleteAccessKey DeletePolicy DeletePolicyVersion DeleteRole DeleteRolePermissionsBoundary
             DeleteRolePolicy DeleteUser DeleteUserPolicy DetachRolePolicy DetachUserPolicy GetPolicy
@@ -136,19 +191,17 @@ API_TABLE: Mapping[str, ServiceTable] = {
             ListPolicyVersions ListRolePolicies ListRoleTags ListRoles ListUserPolicies ListUsers
             PutRolePermissionsBoundary PutRolePolicy PutUserPolicy SetDefaultPolicyVersion TagPolicy TagRole
             UntagPolicy UntagRole UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription
-            """,
-            "stored; permissions are not enforced",
-        ),
+        """),
     ),
     "kms": ServiceTable(
         real=_calls("""
             CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey Encrypt EnableKey
             GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom ListAliases ListKeys ListResourceTags
             ReEncrypt ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription
+            GetKeyPolicy ListKeyPolicies PutKeyPolicy
         """),
         simulated={
-            **_each("GetKeyPolicy ListKeyPolicies PutKeyPolicy", "stored; key policies are not enforced"),
-            **_each("CreateGrant ListGrants RetireGrant RevokeGrant", "stored; grants are not enforced"),
+            **_each("CreateGrant ListGrants RetireGrant RevokeGrant", "stored; a grant lets nobody in"),
             **_each(
                 "DisableKeyRotation EnableKeyRotation GetKeyRotationStatus",
                 "stored; the key's material stays the same",
@@ -158,20 +211,28 @@ API_TABLE: Mapping[str, ServiceTable] = {
     "lambda": ServiceTable(
         real=_calls("""
             AddPermission CreateAlias CreateFunction DeleteAlias DeleteEventSourceMapping
-            DeleteFunction DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig GetAlias GetEventSourceMapping
+            DeleteFunction DeleteFunctionConcurrency GetAlias GetEventSourceMapping
             GetFunction GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig GetPolicy
             ListAliases ListEventSourceMappings ListFunctionEventInvokeConfigs ListFunctions ListTags
-            ListVersionsByFunction PublishVersion PutFunctionConcurrency PutFunctionEventInvokeConfig
+            ListVersionsByFunction PublishVersion PutFunctionConcurrency
             RemovePermission TagResource UntagResource UpdateAlias UpdateEventSourceMapping UpdateFunctionCode
-            UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
+            UpdateFunctionConfiguration
         """),
         simulated={
             "CreateEventSourceMapping": "a queue's messages are handed over as they arrive, within the sender's call",
-            "Invoke": "the real code and runtime in a process of this machine, without limits on memory and CPU",
-            **_each(
-                "DeleteLayerVersion GetLayerVersion ListLayerVersions ListLayers PublishLayerVersion",
-                "stored; a function that uses a layer is not run",
+            "Invoke": (
+                "the real code and runtime in a process of this machine, killed over its memory, frozen between calls; "
+                "CPU and the size of /tmp are not limited; calls beyond 8 at a time of one function wait"
             ),
+            **_each(
+                "DeleteFunctionEventInvokeConfig PutFunctionEventInvokeConfig UpdateFunctionEventInvokeConfig",
+                "of the function as a whole; one of a version or an alias is refused by name",
+            ),
+            **_each(
+                "GetLayerVersion ListLayerVersions ListLayers PublishLayerVersion",
+                "a layer lies in a folder on Python's path; there is no /opt, and its zip cannot be fetched",
+            ),
+            "DeleteLayerVersion": "a function that uses the version is not run any more",
         },
     ),
     "logs": ServiceTable(
@@ -192,14 +253,14 @@ API_TABLE: Mapping[str, ServiceTable] = {
     "s3": ServiceTable(
         real=_calls("""
             AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload DeleteBucket
-            DeleteBucketCors DeleteBucketPolicy DeleteBucketTagging DeleteObject DeleteObjectTagging DeleteObjects
+            DeleteBucketCors DeleteBucketPolicy DeleteBucketTagging DeleteObject DeleteObjectTagging PutBucketPolicy
             GetBucketCors GetBucketLocation GetBucketPolicy GetBucketTagging GetBucketVersioning GetObject
             GetObjectAttributes GetObjectTagging HeadBucket HeadObject ListBuckets ListMultipartUploads
             ListObjectVersions ListObjects ListObjectsV2 ListParts PutBucketCors PutBucketTagging
             PutBucketVersioning PutObject PutObjectTagging UploadPart UploadPartCopy
         """),
         simulated={
-            "PutBucketPolicy": "stored; a Deny is enforced without its conditions, an Allow is not needed",
+            "DeleteObjects": "refused as a whole where AWS refuses key by key",
             **_each(
                 "DeleteBucketEncryption GetBucketEncryption PutBucketEncryption",
                 "stored; objects are not encrypted",
@@ -224,10 +285,11 @@ API_TABLE: Mapping[str, ServiceTable] = {
     ),
     "sagemaker": ServiceTable(
         real=_calls("""
-            AddTags CreateModel CreateModelPackage CreateModelPackageGroup DeleteEndpointConfig
-            DeleteModel DeleteModelPackageGroup DeleteTags DescribeEndpointConfig DescribeModel DescribeModelPackage
-            DescribeModelPackageGroup ListEndpointConfigs ListModelPackageGroups ListModelPackages ListModels
-            ListTags UpdateModelPackage
+            AddTags CreateModel CreateModelPackageGroup DeleteEndpointConfig DeleteModel DeleteModelPackage
+            DeleteModelPackageGroup DeleteTags DeleteTrainingJob DescribeEndpointConfig DescribeModel
+            DescribeModelPackage DescribeModelPackageGroup DescribeTrainingJob ListEndpointConfigs
+            ListModelPackageGroups ListModelPackages ListModels ListTags ListTrainingJobs StopTrainingJob
+            UpdateModelPackage
         """),
         simulated={
             **_each(
@@ -237,10 +299,19 @@ API_TABLE: Mapping[str, ServiceTable] = {
             "UpdateEndpoint": "blue/green, all traffic at once: no canary, no bake, no alarm that takes it back",
             "CreateEndpointConfig": "stored; data capture, metrics and encryption have no effect",
             "UpdateEndpointWeightsAndCapacities": "weights are followed; counts are stored",
+            "CreateModelPackage": "a version is Completed at once; nothing is validated or scanned",
+            "CreateTrainingJob": (
+                "the image's train verb in one process of this machine, whatever the instance type; two jobs at a "
+                "time; spot is never interrupted, FastFile is copied first, no metric is published; several "
+                "instances, Pipe mode, file systems, debugger and profiler are refused by name"
+            ),
         },
     ),
     "sagemaker-runtime": ServiceTable(
-        simulated={"InvokeEndpoint": "answered by the model server's process; no instance's latency is imitated"}
+        simulated={
+            "InvokeEndpoint": "answered by the model server's process; no instance's latency is imitated",
+            "InvokeEndpointWithResponseStream": "the whole answer as one part, once the model server has given it",
+        }
     ),
     "scheduler": ServiceTable(
         simulated=_each(
@@ -293,11 +364,14 @@ API_TABLE: Mapping[str, ServiceTable] = {
         """),
         simulated={"StartExecution": "interpreted here; waits take their real time, and transitions cost nothing"},
     ),
-    "sts": ServiceTable(
-        real=_calls("GetAccessKeyInfo GetCallerIdentity"),
+    "sts": ServiceTable(real=_calls("AssumeRole GetAccessKeyInfo GetCallerIdentity GetSessionToken")),
+    "wafv2": ServiceTable(
         simulated=_each(
-            "AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity GetFederationToken GetSessionToken",
-            "gives credentials to whoever asks",
+            """
+            AssociateWebACL CreateWebACL DeleteWebACL DisassociateWebACL GetWebACL GetWebACLForResource
+            ListTagsForResource ListWebACLs TagResource UntagResource UpdateWebACL
+            """,
+            "stored; no request is judged by it",
         ),
     ),
 }

@@ -96,7 +96,10 @@ def call(target: Target, *, method: str, path: str, body: bytes | None = None) -
     return Answer(status=answer.status, body=answer.data)
 
 
-def aws_client(service: str, *, endpoint_url: str) -> Any:
+ADMINISTRATOR = ReadOnlyCredentials(ACCESS_KEY, SECRET_KEY, None)
+
+
+def aws_client(service: str, *, endpoint_url: str, credentials: ReadOnlyCredentials = ADMINISTRATOR) -> Any:
     """A boto3 client of the local cloud, whatever the environment's AWS settings say."""
     import boto3  # noqa: PLC0415 - 0.2 s, and most commands do without
 
@@ -105,6 +108,7 @@ def aws_client(service: str, *, endpoint_url: str) -> Any:
         config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         endpoint_url=endpoint_url,
         region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.token,
     )

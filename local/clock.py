@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,25 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class Interrupted(BaseException):
+    """Work was cut off because the cloud is being stopped: no failure, and nothing that anybody undoes now."""
+
+
+class InterruptibleClock(SystemClock):
+    """The machine's time; whoever sleeps on it in a thread can be woken for good."""
+
+    def __init__(self) -> None:
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """Every sleep, now and later, ends with Interrupted."""
+        self._interrupted.set()
+
+    def sleep(self, seconds: float) -> None:
+        if self._interrupted.wait(seconds):
+            raise Interrupted
 
 
 @dataclass

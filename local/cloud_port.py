@@ -19,6 +19,7 @@ from aiohttp import web
 from local.api_calls import ApiCall, ApiRequest, Protocol, Unknown, identify, signature_scope
 from local.api_errors import ApiRefusal, ApiResponse, refused
 from local.api_table import API_TABLE, ServiceTable
+from local.state.errors import StateNotWritten
 from model_packages.errors import FlyballError
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Answers:
             return await (handler(call, request) if handler else self.backend(request))
         except NotImplementedError:
             return _not_implemented(call.service, call.operation)
+        except StateNotWritten as error:  # not a status at which clients try again by themselves
+            return ApiRefusal("InternalFailure", str(error), 507)
         except FlyballError as error:
             return ApiRefusal(type(error).__name__, str(error), 500)
         except Exception as error:

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.client import aws_client
+from local.outputs import by_package, stack_outputs
 from local.project import Project
 from local.running import RunningCloud, require_running
 from model_packages.discovery import discover, select
@@ -51,9 +52,10 @@ def _groups(running: RunningCloud, package: str) -> dict[str, str]:
 
     Raises: OperatorError if it is not deployed.
     """
-    endpoint, function = running.output(package, "EndpointName"), running.output(package, "GatewayFunction")
-    if endpoint is None or function is None:
+    deployed = by_package(stack_outputs(aws_client("cloudformation", endpoint_url=running.aws_endpoint_url)))
+    if package not in deployed:
         raise OperatorError(f"{package} is not deployed; `flyball down`, then `flyball up` deploys it")
+    endpoint, function = deployed[package]["EndpointName"], deployed[package]["GatewayFunction"]
     functions = aws_client("lambda", endpoint_url=running.aws_endpoint_url)
     configuration = functions.get_function_configuration(FunctionName=function)
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 import inspect
 import ipaddress
 import json
@@ -19,12 +20,15 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import moto.kms.responses
 import moto.sns.models
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.core.base_backend import AccountSpecificBackend, BaseBackend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
-from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import AWSManagedPolicy
 from moto.s3.models import FakeBucket
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -58,20 +62,27 @@ class CloudHooks:
 
     `sagemaker_observers` are told of each call of an operation that moto carries out, after it has succeeded, with
     its parameters and its response: `{"CreateEndpoint": started, "DeleteEndpoint": ended}`.
+
+    `backend_touched` is told of each backend that anybody reaches for, in the thread that does; it has to be quick.
     """
 
     invoke_lambda: InvokeLambda
     sagemaker_operations: Mapping[str, SageMakerOperation] = field(default_factory=dict)
     sagemaker_observers: Mapping[str, SageMakerObserver] = field(default_factory=dict)
+    backend_touched: Callable[[BaseBackend], None] | None = None
 
 
 EXPECTED: Final[Mapping[Callable[..., Any], tuple[str, ...]]] = {
+    AccountSpecificBackend.__getitem__: ("self", "region_name"),
     LambdaFunction.__init__: ("self", "account_id", "spec", "region", "version"),
+    LambdaBackend.put_function_event_invoke_config: ("self", "function_name", "config"),
+    LambdaBackend.update_function_event_invoke_config: ("self", "function_name", "config"),
     LambdaFunction.invoke: ("self", "body", "request_headers", "response_headers"),
     LambdaFunction.update_configuration: ("self", "config_updates"),
     LambdaFunction.get_configuration: ("self", "on_create"),
     FakeBucket.get_permission: ("self", "action", "resource"),
-    IAMPolicy.is_action_permitted: ("self", "action", "resource", "principal", "incoming_condition_values"),
+    AWSManagedPolicy.from_data: ("name", "account_id", "region_name", "data"),
+    vars(moto.kms.responses)["validate_policy"]: ("key", "action"),
     SageMakerResponse.create_endpoint: ("self",),
     vars(moto.sns.models)["requests"].post: ("url", "data", "json", "kwargs"),
 }
@@ -94,14 +105,20 @@ check_moto()
 def install(hooks: CloudHooks) -> Callable[[], None]:
     """Make moto call the hooks, for all of this process. Returns the function that undoes it."""
     with ExitStack() as undo:
-        _replace(undo, LambdaFunction, "__init__", _keep_logging_config)
-        _replace(undo, LambdaFunction, "update_configuration", _update_logging_config)
-        _replace(undo, LambdaFunction, "get_configuration", _show_logging_config)
+        _replace(undo, LambdaFunction, "__init__", _keep_configuration)
+        _replace(undo, LambdaFunction, "update_configuration", _update_configuration)
+        _replace(undo, LambdaFunction, "get_configuration", _show_configuration)
+        _replace(undo, LambdaBackend, "put_function_event_invoke_config", _put_in_place)
+        _replace(undo, LambdaBackend, "update_function_event_invoke_config", _update_in_place)
         _replace(undo, LambdaFunction, "invoke", lambda _original: _invoke(hooks.invoke_lambda))
-        _replace(undo, FakeBucket, "get_permission", lambda _original: _unconditional_permission)
+        _replace(undo, FakeBucket, "get_permission", lambda _original: _decided_before)
+        _replace(undo, moto.kms.responses, "validate_policy", lambda _original: _decided_before)
         _replace(
             undo, moto.sns.models, "requests", lambda original: SimpleNamespace(post=_loopback_only(original.post))
         )
+        _replace(undo, AWSManagedPolicy, "from_data", _with_lasting_id)
+        if hooks.backend_touched is not None:
+            _replace(undo, AccountSpecificBackend, "__getitem__", _telling(hooks.backend_touched))
         for response, methods in ADDITIONS.items():
             for method in methods:
                 _add(undo, response, method.__name__, method)
@@ -154,46 +171,93 @@ def type_for_event(body: str) -> InvocationType:
     return InvocationType.REQUEST_RESPONSE if source in POLLED_SOURCES else InvocationType.EVENT
 
 
-def _keep_logging_config(original: Callable[..., None]) -> Callable[..., None]:
-    """moto forgets a function's LoggingConfig."""
+def _keep_configuration(original: Callable[..., None]) -> Callable[..., None]:
+    """moto forgets a function's LoggingConfig and DeadLetterConfig."""
 
     @functools.wraps(original)
     def init(self: Any, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
-        self.logging_config = spec.get("LoggingConfig")
+        self.logging_config, self.dead_letter_config = spec.get("LoggingConfig"), spec.get("DeadLetterConfig")
         original(self, account_id, spec, region, version)
 
     return init
 
 
-def _update_logging_config(original: Callable[..., Any]) -> Callable[..., Any]:
+def _update_configuration(original: Callable[..., Any]) -> Callable[..., Any]:
+    """moto leaves these members as they were at creation."""
+
     @functools.wraps(original)
     def update_configuration(self: Any, config_updates: dict[str, Any]) -> Any:
         self.logging_config = config_updates.get("LoggingConfig", self.logging_config)
+        self.dead_letter_config = config_updates.get("DeadLetterConfig", self.dead_letter_config)
+        self.tracing_config = config_updates.get("TracingConfig", self.tracing_config)
+        self.kms_key_arn = config_updates.get("KMSKeyArn", self.kms_key_arn)
+        self.ephemeral_storage = (config_updates.get("EphemeralStorage") or {"Size": self.ephemeral_storage})["Size"]
         return original(self, config_updates)
 
     return update_configuration
 
 
-def _show_logging_config(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _show_configuration(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     @functools.wraps(original)
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # moto's
-        shown = original(self, on_create)
-        return {**shown, "LoggingConfig": self.logging_config} if self.logging_config else shown
+        dead_letters = {"DeadLetterConfig": self.dead_letter_config} if self.dead_letter_config else {}
+        logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}", **(self.logging_config or {})}
+        return {**original(self, on_create), "LoggingConfig": logging, **dead_letters}
 
     return get_configuration
 
 
-def _unconditional_permission(self: Any, action: str, resource: str) -> Any:
-    """What a bucket's policy says by those statements that have no condition.
+def _put_in_place(original: Callable[..., Any]) -> Callable[..., Any]:
+    """moto keeps every event invoke config that a function ever had, and shows the first."""
 
-    moto takes a conditional Deny for an unconditional one, and so CDK's `aws:SecureTransport` for the end of all.
-    """
-    if self.policy is None:
-        return PermissionResult.NEUTRAL
-    policy = json.loads(self.policy)
-    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
-    unconditional = [statement for statement in statements if not statement.get("Condition")]
-    return IAMPolicy(json.dumps({**policy, "Statement": unconditional})).is_action_permitted(action, resource)
+    @functools.wraps(original)
+    def put(self: Any, function_name: str, config: dict[str, Any]) -> Any:
+        answer = original(self, function_name, config)
+        function = self.get_function(function_name)
+        function.event_invoke_config = function.event_invoke_config[-1:]
+        return answer
+
+    return put
+
+
+def _update_in_place(_original: Callable[..., Any]) -> Callable[..., Any]:
+    """moto takes an update for a config of its own."""
+
+    def update(self: Any, function_name: str, config: dict[str, Any]) -> Any:
+        former = self.get_function(function_name).event_invoke_config
+        merged = {**(former[-1].config if former else {}), **config}
+        return self.put_function_event_invoke_config(function_name, merged)
+
+    return update
+
+
+def _with_lasting_id(original: Callable[..., Any]) -> Any:
+    """moto gives AWS's own policies another id in each process."""
+
+    def from_data(_cls: type[Any], name: str, account_id: str, region_name: str, data: dict[str, Any]) -> Any:
+        policy = original(name, account_id, region_name, data)
+        policy.id = "ANPA" + base64.b32encode(hashlib.sha256(policy.arn.encode()).digest()).decode()[:17]
+        return policy
+
+    return classmethod(from_data)
+
+
+def _telling(touched: Callable[[BaseBackend], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def getitem(self: Any, region_name: str) -> Any:
+            backend = original(self, region_name)
+            touched(backend)
+            return backend
+
+        return getitem
+
+    return wrap
+
+
+def _decided_before(*_arguments: Any) -> Any:
+    """moto's judgement of a policy: none. The guard of the cloud port has decided before a call gets here."""
+    return PermissionResult.NEUTRAL
 
 
 def _loopback_only(post: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,6 +32,11 @@ class Project:
         """What the local cloud keeps: logs, certificate, the record of the running cloud."""
         return self.root / ".flyball"
 
+    @property
+    def kept(self) -> Path:
+        """What the local cloud holds, for the next one that runs from here."""
+        return self.state / "state"
+
     def version(self, package: str) -> Path:
         """The folder of a package's first trained version."""
         return self.build / "models" / package

@@ -42,12 +42,6 @@ class RunningCloud:
     """Where AWS clients find it: the value for AWS_ENDPOINT_URL."""
     certificate: str
     """The file with the certificate authority that clients have to trust."""
-    models: dict[str, dict[str, str]]
-    """What the stack of each package put out: EndpointName, GatewayFunction and so on, by package."""
-
-    def output(self, package: str, name: str) -> str | None:
-        """One output of a package's stack; None where the package is not deployed."""
-        return self.models.get(package, {}).get(name)
 
 
 _RECORD = TypeAdapter(RunningCloud)
@@ -104,6 +98,12 @@ def require_running(project: Project) -> RunningCloud:
     if running is None:
         raise OperatorError("no local cloud serves from this folder; `make up` (or `flyball up`) starts one")
     return running
+
+
+def require_stopped(project: Project) -> None:
+    """Raises AlreadyRunning if a cloud of this folder is up, or coming up."""
+    if is_locked(project):
+        raise AlreadyRunning("the local cloud of this folder runs; `flyball down` stops it first")
 
 
 def is_locked(project: Project) -> bool:

@@ -1,4 +1,4 @@
-"""What `flyball status` shows: the cloud that runs, and each package's first version and endpoint."""
+"""What `flyball status` shows: the cloud that runs, what its state holds, each package's first version and endpoint."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.client import aws_client
+from local.outputs import by_package, stack_outputs
 from local.project import Project
 from local.running import RunningCloud, find_running
+from local.state import summary
+from local.state.summary import StateSummary, summarise
 from local.training import is_trained, load_version
 from model_packages.discovery import discover
 
@@ -25,40 +28,45 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole of it; `cloud` is None where none runs."""
+    """The whole of it; `cloud` is None where none runs, `state` where none has left any."""
 
     cloud: RunningCloud | None
+    state: StateSummary | None
     packages: list[PackageStatus]
 
 
 def report(project: Project) -> Report:
     """Asks the running cloud, if there is one.
 
-    Raises: PackageError if a package is broken.
+    Raises: PackageError if a package is broken; StateUnreadable.
     """
     cloud = find_running(project)
-    sagemaker = aws_client("sagemaker", endpoint_url=cloud.aws_endpoint_url) if cloud else None
-    endpoints = _endpoints(sagemaker)
-    names = {
-        package.name: cloud and cloud.output(package.name, "EndpointName") for package in discover(project.packages)
-    }
+    endpoints = _endpoints(cloud) if cloud else {}
     return Report(
         cloud=cloud,
-        packages=[_package_status(name, endpoints.get(endpoint or ""), project) for name, endpoint in names.items()],
+        state=summarise(project.kept),
+        packages=[
+            _package_status(package.name, endpoints.get(package.name), project)
+            for package in discover(project.packages)
+        ],
     )
 
 
 def text(found: Report) -> str:
     """The report for a person, one line a package."""
     head = f"serving at {found.cloud.api_url}" if found.cloud else "no local cloud runs from this folder"
-    return "\n".join([head, *(_line(package) for package in found.packages)])
+    state = [summary.text(found.state)] if found.state else []
+    return "\n".join([head, *state, *(_line(package) for package in found.packages)])
 
 
-def _endpoints(sagemaker: Any) -> dict[str, dict[str, Any]]:
-    if sagemaker is None:
-        return {}
-    names = [endpoint["EndpointName"] for endpoint in sagemaker.list_endpoints()["Endpoints"]]
-    return {name: sagemaker.describe_endpoint(EndpointName=name) for name in names}
+def _endpoints(cloud: RunningCloud) -> dict[str, dict[str, Any]]:
+    """The endpoint of each package that is deployed."""
+    sagemaker = aws_client("sagemaker", endpoint_url=cloud.aws_endpoint_url)
+    stacks = stack_outputs(aws_client("cloudformation", endpoint_url=cloud.aws_endpoint_url))
+    return {
+        package: sagemaker.describe_endpoint(EndpointName=outputs["EndpointName"])
+        for package, outputs in by_package(stacks).items()
+    }
 
 
 def _package_status(name: str, endpoint: dict[str, Any] | None, project: Project) -> PackageStatus:

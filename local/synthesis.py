@@ -8,16 +8,27 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local.processes import Children
 from local.project import Project
 from model_packages.errors import OperatorError
 
 DIGEST_FILE = ".flyball-inputs"
+REVIEW_FILE = "preflight.txt"  # cdk/preflight/review.py writes it
 SOURCES = ("app.py", "cdk.json", "cdk", "functions", "container", "model_packages", "requirements/lock.txt")
+LOCAL_CONTEXT: Mapping[str, Any] = {"local-cloud": True}
+"""Templates for the local cloud: bound to no account and region, whatever the environment's are."""
+
+CLI_CONTEXT: Mapping[str, Any] = {
+    "aws:cdk:enable-path-metadata": True,
+    "aws:cdk:enable-asset-metadata": True,
+    "aws:cdk:bundling-stacks": ["**"],
+}
+"""What CDK's command line says, so that its `cdk deploy` finds nothing to change in what `flyball up` deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +38,54 @@ class Synthesis:
     assembly: Path
     fresh: bool
 
+    @property
+    def review(self) -> str:
+        """What the synth found out about the templates, and what they cost."""
+        return (self.assembly / REVIEW_FILE).read_text(encoding="utf-8").rstrip()
 
-async def synth(project: Project, *, say: Callable[[str], None], validate: bool = False) -> Synthesis:
-    """What `flyball synth` does: synthesize(), and a word on what it is doing."""
+
+async def synth(
+    project: Project,
+    *,
+    say: Callable[[str], None],
+    validate: bool = False,
+    environment: str | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> Synthesis:
+    """What `flyball synth` does: synthesize() for an environment, and a word on what it is doing."""
+    chosen = {**(context or {}), **({"environment": environment} if environment else {})}
     async with Children() as children:
         say("synthesizing the templates ...")
-        return await synthesize(project=project, children=children, validate=validate)
+        return await synthesize(project=project, children=children, validate=validate, context=chosen)
 
 
-async def synthesize(*, project: Project, children: Children, validate: bool = False) -> Synthesis:
+async def synthesize(
+    *, project: Project, children: Children, validate: bool = False, context: Mapping[str, Any] | None = None
+) -> Synthesis:
     """Makes cdk.out from the project's sources; the old one stays if anything fails.
 
-    `validate` runs aws-cdk-lib's template validator too, which takes several seconds a stack.
+    `validate` runs aws-cdk-lib's template validator too, which takes several seconds a stack. `context` is the CDK's,
+    beside and above that of cdk.json.
 
     Raises: OperatorError with the last lines of the synth if it fails.
     """
-    digest = inputs_digest(project)
+    context = {**CLI_CONTEXT, **(context or {})}
+    digest = inputs_digest(project, context)
     if not validate and _is_current(project, digest):
         return Synthesis(assembly=project.assembly, fresh=False)
     project.build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".synth-", dir=project.build) as scratch:
         out = Path(scratch) / "cdk.out"
-        await _run_app(project, out=out, children=children, validate=validate)
+        await _run_app(project, out=out, children=children, validate=validate, context=context)
         (out / DIGEST_FILE).write_text(_seal(digest, out), encoding="ascii")
         shutil.rmtree(project.assembly, ignore_errors=True)
         out.rename(project.assembly)
     return Synthesis(assembly=project.assembly, fresh=True)
 
 
-def inputs_digest(project: Project) -> str:
-    """SHA-256 over the names and contents of every file that a synth reads."""
-    digest = hashlib.sha256(sys.version.encode())
+def inputs_digest(project: Project, context: Mapping[str, Any]) -> str:
+    """SHA-256 over the context and the names and contents of every file that a synth reads."""
+    digest = hashlib.sha256(f"{sys.version}\0{json.dumps(context, sort_keys=True)}\0".encode())
     for path in _inputs(project):
         digest.update(str(path.relative_to(project.root)).encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -91,13 +119,15 @@ def _seal(digest: str, assembly: Path) -> str:
     return seal.hexdigest()
 
 
-async def _run_app(project: Project, *, out: Path, children: Children, validate: bool) -> None:
-    context = json.loads((project.root / "cdk.json").read_text(encoding="utf-8")).get("context", {})
+async def _run_app(
+    project: Project, *, out: Path, children: Children, validate: bool, context: Mapping[str, Any]
+) -> None:
+    shared = json.loads((project.root / "cdk.json").read_text(encoding="utf-8")).get("context", {})
     node = Path(sys.executable).parent / "node"
     environment = {
         **os.environ,
         "CDK_OUTDIR": str(out),
-        "CDK_CONTEXT_JSON": json.dumps(context),
+        "CDK_CONTEXT_JSON": json.dumps({**shared, **context}),
         "CDK_VALIDATION": "true" if validate else "false",
         **({"JSII_NODE": str(node)} if node.is_file() else {}),
     }

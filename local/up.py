@@ -1,43 +1,55 @@
-"""What `flyball up` does: train what is missing, synthesize, deploy into a fresh local cloud, serve until stopped."""
+"""What `flyball up` does: train what is missing, synthesize, deploy what has changed, serve until stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from local.clock import SystemClock
-from local.cloud import LocalCloud, Ports, local_cloud
+from local.cloud import LocalCloud, local_cloud
 from local.deploy.assembly import Assembly, read_assembly
-from local.deploy.engine import Engine, StackOutcome
-from local.deploy.receiver import HttpReceiver
-from local.deploy.state import InMemoryStore, StackEvent
+from local.deploy.engine import StackOutcome
+from local.deploy.state import StackEvent
 from local.invocation import read_example
+from local.outputs import Outputs, by_package, stack_outputs
+from local.ports import Ports
 from local.project import Project
 from local.running import ACCESS_KEY, REGION, SECRET_KEY, AlreadyRunning, RunningCloud, find_running, only_one
-from local.synthesis import synth
+from local.services.cloudformation.deployment import deploy_assembly
+from local.services.cloudformation.toolkit import toolkit_stack, with_toolkit
+from local.state.leftovers import discard_old_builds
+from local.synthesis import LOCAL_CONTEXT, synth
 from local.training import train_all
 from model_packages.discovery import discover
 
 Say = Callable[[str], None]
 Announce = Callable[[RunningCloud], None]
 
+API_STAGE = "api"
+"""What the platform stack calls its stage, as long as there is none to ask."""
 
-async def up(project: Project, *, https_port: int, cloud_port: int, say: Say) -> None:
+
+async def up(project: Project, *, ports: Ports, say: Say, environment: str | None = None, deploys: bool = True) -> None:
     """Serves until SIGINT or SIGTERM. Where a cloud of this folder serves already, says so and comes back.
+
+    Unless it `deploys`, it serves what the cloud held, and leaves the rest to the `cdk` command line.
 
     Raises: OperatorError for whatever the operator can mend: a broken package, a failed training, a taken port.
     """
     try:
         with only_one(project) as announce:
-            ports = Ports(https=https_port, cloud=cloud_port)
-            await _until_signal(_serve(project, ports, announce=announce, say=say), say=say)
+            ports.check()
+            if deploys:
+                work = _deploy_and_serve(project, ports, announce=announce, say=say, environment=environment)
+            else:
+                work = _serve_as_it_is(project, ports, announce=announce, say=say)
+            await _until_signal(work, say=say)
     except AlreadyRunning:
         running = find_running(project)
         if running is None:
@@ -67,15 +79,19 @@ async def _until_signal(work: Coroutine[Any, Any, None], *, say: Say) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _serve(project: Project, ports: Ports, *, announce: Announce, say: Say) -> None:
+async def _deploy_and_serve(
+    project: Project, ports: Ports, *, announce: Announce, say: Say, environment: str | None
+) -> None:
     started = time.monotonic()
-    ports.check()
+    discard_old_builds(project.build / "functions")
     await train_all([], project=project, say=say, only_missing=True)
-    synthesis = await synth(project, say=say)
+    synthesis = await synth(project, say=say, environment=environment, context=LOCAL_CONTEXT)
     say("synthesized the templates" if synthesis.fresh else "the templates are current")
     assembly = read_assembly(synthesis.assembly)
-    async with local_cloud(state=project.state, assembly=assembly, clock=SystemClock(), ports=ports) as cloud:
-        running = _running(cloud, [dict(outcome.outputs) for outcome in await deploy(assembly, cloud, say=say)])
+    whole = with_toolkit(assembly, toolkit_stack(project.root))
+    async with local_cloud(state=project.state, assembly=project.assembly, clock=SystemClock(), ports=ports) as cloud:
+        outcomes = await deploy(whole, cloud, say=say)
+        running = _running(cloud, [outcome.outputs for outcome in outcomes])
         _write_requests(project)
         say(next_steps(project, running))
         say(f"up after {time.monotonic() - started:.1f} s; Ctrl-C stops it")
@@ -83,56 +99,35 @@ async def _serve(project: Project, ports: Ports, *, announce: Announce, say: Say
         await asyncio.Event().wait()
 
 
-def _running(cloud: LocalCloud, outputs: list[dict[str, str]]) -> RunningCloud:
+async def _serve_as_it_is(project: Project, ports: Ports, *, announce: Announce, say: Say) -> None:
+    async with local_cloud(state=project.state, assembly=project.assembly, clock=SystemClock(), ports=ports) as cloud:
+        outputs = await asyncio.to_thread(stack_outputs, cloud.clients("cloudformation"))
+        running = _running(cloud, outputs)
+        say(f"serving what the cloud held: {', '.join(by_package(outputs)) or 'no model'}; nothing was deployed")
+        say(client_line(running))
+        say("up; Ctrl-C stops it")
+        announce(running)
+        await asyncio.Event().wait()
+
+
+def _running(cloud: LocalCloud, outputs: Sequence[Outputs]) -> RunningCloud:
     """What the stacks say of themselves; only the API's host is another one here."""
-    api_url = next(stack["ApiUrl"] for stack in outputs if "ApiUrl" in stack)
+    api_url = next((stack["ApiUrl"] for stack in outputs if "ApiUrl" in stack), f"https://not.deployed.yet/{API_STAGE}")
     return RunningCloud(
         pid=os.getpid(),
         api_url=cloud.https_url + urlsplit(api_url).path.rstrip("/"),
         aws_endpoint_url=cloud.aws_endpoint_url,
         certificate=str(cloud.certificate.ca_path),
-        models={stack["Package"]: stack for stack in outputs if "Package" in stack},
     )
 
 
 async def deploy(assembly: Assembly, cloud: LocalCloud, *, say: Say) -> list[StackOutcome]:
-    """Deploys every stack of `assembly` into `cloud`, from a thread, because the engine's AWS clients block.
+    """Deploys CDK's toolkit and every stack of `assembly` into `cloud`, from a thread, because AWS clients block.
 
     Raises: StackFailed, UnsupportedAssembly.
     """
-    clock = InterruptibleClock()
-    with HttpReceiver().listening() as receiver:
-        engine = Engine(
-            clients=cloud.clients,
-            store=InMemoryStore(),
-            clock=clock,
-            on_event=lambda event: _say_event(event, say),
-            receiver=receiver,
-        )
-        try:
-            return await asyncio.to_thread(engine.deploy_assembly, assembly)
-        except asyncio.CancelledError:
-            clock.interrupt()
-            raise
-
-
-class Interrupted(Exception):
-    """A deployment was given up because the cloud is being stopped."""
-
-
-class InterruptibleClock(SystemClock):
-    """The machine's time; whoever sleeps on it in a thread can be woken for good."""
-
-    def __init__(self) -> None:
-        self._interrupted = threading.Event()
-
-    def interrupt(self) -> None:
-        """Every sleep, now and later, ends with Interrupted."""
-        self._interrupted.set()
-
-    def sleep(self, seconds: float) -> None:
-        if self._interrupted.wait(seconds):
-            raise Interrupted
+    cloud.stacks.on_event = lambda event: _say_event(event, say)
+    return await asyncio.to_thread(deploy_assembly, assembly, operations=cloud.stacks, images=cloud.images)
 
 
 def next_steps(project: Project, running: RunningCloud) -> str:
@@ -146,11 +141,18 @@ def next_steps(project: Project, running: RunningCloud) -> str:
         *(f"{curl_line(project, running, package=name)}\n" for name in packages),
         f"documentation   {running.api_url}/models/<name>   and   {running.api_url}/openapi.json",
         f"                (its curl lines need the export below, and --cacert {certificate})",
-        f"AWS clients     export AWS_ENDPOINT_URL={running.aws_endpoint_url} AWS_REGION={REGION} "
-        f"AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
+        client_line(running),
         "more            flyball status | flyball logs NAME | flyball invoke NAME | flyball new NAME",
     ]
     return "\n".join(lines)
+
+
+def client_line(running: RunningCloud) -> str:
+    """What makes `cdk`, boto3, the AWS CLI and the SageMaker SDK talk to this cloud."""
+    return (
+        f"AWS clients     export AWS_ENDPOINT_URL={running.aws_endpoint_url} AWS_REGION={REGION} "
+        f"AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}"
+    )
 
 
 def curl_line(project: Project, running: RunningCloud, *, package: str) -> str:

@@ -24,7 +24,20 @@ def run_flyball(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_commands_are_those_that_the_documentation_names() -> None:
-    assert COMMANDS == ["check", "down", "invoke", "logs", "new", "status", "synth", "train", "up"]
+    assert COMMANDS == [
+        "check",
+        "diff",
+        "down",
+        "invoke",
+        "logs",
+        "new",
+        "preflight",
+        "reset",
+        "status",
+        "synth",
+        "train",
+        "up",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -60,7 +60,6 @@ class Checkout:
     def make_up(self) -> Serving:
         """The same through `make up`, with this environment in place of one that it would set up."""
         (self.root / ".venv").symlink_to(sys.prefix)
-        (self.root / "node_modules").symlink_to(ROOT / "node_modules")
         serving = Serving.start(
             ["make", "--assume-old=.venv/.ready", "up", f"FLAGS={' '.join(self.ports)}"],
             cwd=self.root,
@@ -171,6 +170,7 @@ def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
         if (ROOT / name).is_file() and not _is_left_out(Path(name), packages):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+    (root / "node_modules").symlink_to(ROOT / "node_modules")
     fetched = root / "build" / "functions"
     fetched.mkdir(parents=True)
     for folder in (ROOT / "build" / "functions").glob("dependencies-*"):

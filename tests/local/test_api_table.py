@@ -13,12 +13,18 @@ from moto.core.utils import camelcase_to_underscores
 
 from local.api_calls import SERVICES_BY_SIGNING_NAME
 from local.api_table import API_TABLE, REAL
+from local.services.cloudformation.api import OPERATIONS
 
 OF_FLYBALLS_OWN = {
+    *(("cloudformation", name) for name in OPERATIONS),
     ("logs", "AssociateKmsKey"),
     ("logs", "DisassociateKmsKey"),
+    ("sagemaker", "DeleteModelPackage"),
     ("sagemaker", "DeleteModelPackageGroup"),
+    ("sagemaker", "DeleteTrainingJob"),
+    ("sagemaker", "StopTrainingJob"),
     ("sagemaker", "UpdateEndpoint"),
+    ("sagemaker-runtime", "InvokeEndpointWithResponseStream"),
 }
 """Operations that moto lacks and Flyball adds."""
 
@@ -68,5 +74,5 @@ def test_an_operation_is_real_or_simulated_but_not_both() -> None:
 
 def test_the_table_says_how_an_operation_is_answered() -> None:
     assert API_TABLE["s3"].how("PutObject") == REAL
-    assert API_TABLE["kms"].how("PutKeyPolicy") == "simulated: stored; key policies are not enforced"
+    assert API_TABLE["kms"].how("CreateGrant") == "simulated: stored; a grant lets nobody in"
     assert API_TABLE["s3"].how("PutBucketReplication") is None

@@ -27,11 +27,12 @@ from local.lambda_code import runtime_folder
 from local.moto_hooks import AwsError, CloudHooks
 from local.moto_host import MotoHost
 from local.processes import Children
-from local.services.lambda_ import LambdaService, Limits
-from local.services.lambda_api import InvokeApi
+from local.services.lambda_ import LambdaService
+from local.services.lambda_api import lambda_handlers
 from local.services.lambda_environment import Credentials, Sandbox
 from local.services.lambda_function import Invocation, InvocationType
-from local.services.lambda_functions import moto_functions
+from local.services.lambda_functions import MotoAccount, moto_functions
+from local.services.lambda_pool import Limits
 from local.services.sagemaker_runtime_api import InvokeEndpointApi
 
 pytestmark = pytest.mark.slow
@@ -116,11 +117,12 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
                 region=REGION,
                 runtime_folder=runtime_folder(folder),
                 bytecode_folder=folder / "bytecode",
-                credentials=lambda _role: Credentials("local", "local"),
+                scratch_folder=folder / "scratch",
+                credentials=lambda _role, _session: Credentials("local", "local"),
             )
             find = moto_functions(account=ACCOUNT, region=REGION, code_folder=folder / "code")
             service = LambdaService(sandbox=sandbox, clock=SystemClock(), find=find, limits=Limits(concurrency=2))
-            handlers[ApiCall("lambda", "Invoke")] = InvokeApi(service)
+            handlers.update(lambda_handlers(service, account=MotoAccount(ACCOUNT, REGION), backend=moto.call))
             yield Cloud(url, loop, service, logs, observed, keys)
         await service.close()
         await moto.call(ApiRequest("POST", "/moto-api/reset", {"host": "localhost"}))
@@ -449,7 +451,7 @@ def test_the_logging_configuration_of_a_function_is_kept(cloud: Cloud, make_func
 
     assert invoked(lambda_, "logging") == "/flyball/gateway"
     shown = lambda_.get_function_configuration(FunctionName="logging")["LoggingConfig"]
-    assert shown == {"LogGroup": "/flyball/gateway"}
+    assert shown == {"LogFormat": "Text", "LogGroup": "/flyball/gateway"}
 
 
 def invoked(lambda_: Any, name: str) -> Any:

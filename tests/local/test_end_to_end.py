@@ -323,9 +323,11 @@ def answer_until(running: Running, request: bytes, *, status: int) -> tuple[int,
 
 
 def files(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every file, without logs and bytecode, which grow while a cloud serves."""
+    """Size and time of every file, without logs, state and bytecode, which grow while a cloud serves."""
     return {
         str(path.relative_to(root)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not {"__pycache__", "logs", "bytecode"} & set(path.relative_to(root).parts)
+        if path.is_file()
+        and not {"__pycache__", "logs", "bytecode"} & set(path.relative_to(root).parts)
+        and not path.is_relative_to(root / ".flyball" / "state")
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from moto.logs.models import logs_backends
 
 from local.clock import ManualClock
-from local.logs import Batch, LogFiles, LogWriter, MotoLogStore
+from local.logs import Batch, LogFiles, LogLine, LogWriter, MotoLogStore
 
 GROUP, STREAM = "/aws/lambda/flyball-digits-gateway", "2026/01/01/[$LATEST]0123"
 
@@ -123,3 +124,39 @@ def test_moto_shows_the_lines_with_the_clocks_time_however_old_they_are(tmp_path
     events = backend.groups["/test/group"].streams[STREAM].events
     start = int(ManualClock().now().timestamp() * 1000)
     assert [(event.timestamp, event.message) for event in events] == [(start, "first"), (start + 1500, "second")]
+
+
+def test_a_file_that_is_full_makes_room_for_the_next(tmp_path: Path) -> None:
+    files = LogFiles(tmp_path, limit_bytes=100)
+
+    for number in range(12):
+        files.append(GROUP, STREAM, LogLine(0, f"line {number}"), time="now")
+    files.close()
+
+    old, new = files.path(GROUP).with_name(f"{files.path(GROUP).name}.1"), files.path(GROUP)
+    lines = [line.rpartition("\t")[2] for path in (old, new) if path.exists() for line in path.read_text().splitlines()]
+    assert lines[-1] == "line 11"
+    assert lines == [f"line {number}" for number in range(12 - len(lines), 12)]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 200
+
+
+def test_a_disk_that_is_full_costs_lines_in_the_file_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    full = [False, True, True, False]
+
+    def write(descriptor: int, text: bytes) -> int:
+        if full.pop(0):
+            raise OSError(28, "No space left on device")
+        return os.write(descriptor, text)
+
+    store, files = Recorder(), LogFiles(tmp_path, write=write)
+
+    async def scenario() -> None:
+        writer = LogWriter(store=store, files=files, clock=ManualClock())
+        writer.write(GROUP, STREAM, ["a", "b", "c", "d"])
+        await writer.close()
+
+    asyncio.run(scenario())
+
+    assert store.batches == [{(GROUP, STREAM): ["a", "b", "c", "d"]}]
+    assert [line[-1] for line in files.path(GROUP).read_text().splitlines()] == ["a", "d"]
+    assert caplog.text.count("No space left on device") == 1

@@ -34,7 +34,6 @@ def cloud(pid: int) -> RunningCloud:
         api_url="https://localhost:8443/api",
         aws_endpoint_url="http://127.0.0.1:8444",
         certificate="ca.pem",
-        models={"digits": {"EndpointName": "flyball-digits"}},
     )
 
 

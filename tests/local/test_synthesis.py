@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,3 +68,16 @@ def test_a_change_of_what_goes_in_or_came_out_makes_it_again(
     assert synthesized_anew(project)
     assert not synthesized_anew(project)
     assert (project.assembly / "asset" / "code.py").read_text() == "1"
+
+
+def test_another_environment_makes_it_again_and_is_told_to_the_app(project: Project) -> None:
+    app = project.root / "app.py"
+    app.write_text(f"{APP}(out / 'context.json').write_text(os.environ['CDK_CONTEXT_JSON'])\n")
+    assert synthesized_anew(project)
+
+    prod = asyncio.run(synth(project, say=lambda _line: None, environment="prod", context={"local-cloud": True}))
+
+    context = json.loads((project.assembly / "context.json").read_text())
+    assert prod.fresh
+    assert (context["environment"], context["local-cloud"]) == ("prod", True)
+    assert synthesized_anew(project)

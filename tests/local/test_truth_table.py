@@ -22,7 +22,7 @@ from model_packages.errors import OperatorError
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "tests" / "cdk" / "snapshots").glob("*.json"))
-CLOUD = ROOT / "local" / "cloud.py"
+PARTS = (ROOT / "local" / "cloud.py", ROOT / "local" / "parts.py")
 TABLES = {"api_table.py", "api_calls.py"}
 READ_TOGETHER = (
     *(
@@ -30,7 +30,7 @@ READ_TOGETHER = (
         for path in sorted((ROOT / "local").rglob("*.py"))
         if "services" not in path.parts and path.name not in TABLES
     ),
-    *([path, CLOUD] for path in sorted((ROOT / "local" / "services").rglob("*.py"))),
+    *([path, *PARTS] for path in sorted((ROOT / "local" / "services").rglob("*.py"))),
     *(sorted(folder.glob("*.py")) for folder in sorted((ROOT / "functions").iterdir()) if folder.is_dir()),
 )
 """A client is often made in one file, where its service is named, and called in another."""

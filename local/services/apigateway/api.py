@@ -14,6 +14,7 @@ class Authorisation(StrEnum):
 
     NONE = "NONE"
     AWS_IAM = "AWS_IAM"
+    COGNITO_USER_POOLS = "COGNITO_USER_POOLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Method:
     api_key_required: bool
     integration: Integration
     operation_name: str | None = None
+    user_pools: tuple[str, ...] = ()
+    """ARNs of the pools whose users may call it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What the gateway serves at this moment: the APIs as they were deployed, the stages and API keys as they are now.
 
-Whoever watches the control plane says what has changed; this module then reads it. It blocks on the control plane
-and is called from worker threads; what it holds is replaced whole, so that readers need no lock.
+Deployed APIs are kept as documents, because the control plane only knows an API as it is by now. Whoever watches the
+control plane says what has changed; this module then reads it. It blocks on the control plane and is called from worker
+threads; what it holds is replaced whole, so that readers need no lock.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import TypeAdapter
+
+from local.documents import Documents, InMemoryDocuments
 from local.services.apigateway.api import Api, ApiKey, Stage
 from local.services.apigateway.routing import Router
 from local.services.apigateway.snapshot import ApiGatewayClient, read_api, read_api_keys, read_stages, unsupported
@@ -19,6 +23,8 @@ STAGE_OPERATIONS: Final = frozenset({"CreateStage", "UpdateStage", "DeleteStage"
 KEY_OPERATIONS: Final = frozenset(
     f"{verb}{noun}" for verb in ("Create", "Update", "Delete") for noun in ("ApiKey", "UsagePlan", "UsagePlanKey")
 )
+
+_API: Final = TypeAdapter(Api)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,25 @@ class Served:
 class Deployments:
     """The registry that the gateway looks things up in."""
 
-    def __init__(self, client: ApiGatewayClient) -> None:
+    def __init__(self, client: ApiGatewayClient, kept: Documents | None = None) -> None:
         self._client = client
+        self._kept: Documents = InMemoryDocuments() if kept is None else kept
         self._apis: Mapping[str, tuple[Api, Router]] = {}
         self._stages: Mapping[str, Stage] = {}
         self._keys: Mapping[str, ApiKey] = {}
         self._writing = threading.Lock()
+
+    def restore(self) -> None:
+        """Take in what a former cloud has deployed; to be called once the control plane answers.
+
+        Raises: UnsupportedResource if a stage or plan cannot be served as it is.
+        """
+        with self._writing:
+            for _key, record in self._kept.items():
+                self._add(_API.validate_python(record))
+            for rest_api_id in {api.id for api, _router in self._apis.values()}:
+                self._read_stages(rest_api_id)
+            self._keys = read_api_keys(self._client)
 
     def serving(self, stage_name: str) -> Served | None:
         """What is served under a stage's name."""
@@ -70,8 +89,12 @@ class Deployments:
     def _deploy(self, rest_api_id: str, deployment_id: str) -> None:
         """Freeze the API as it is, as this deployment."""
         api = read_api(self._client, rest_api_id, deployment_id)
-        self._apis = {**self._apis, deployment_id: (api, Router(api.resources))}
+        self._kept.put(deployment_id, _API.dump_python(api, mode="json"))
+        self._add(api)
         self._read_stages(rest_api_id)
+
+    def _add(self, api: Api) -> None:
+        self._apis = {**self._apis, api.deployment_id: (api, Router(api.resources))}
 
     def _read_stages(self, rest_api_id: str) -> None:
         """Replace an API's stages by those that it has now. A stage's name is the address: no two APIs may share it."""
@@ -84,4 +107,6 @@ class Deployments:
     def _forget(self, rest_api_id: str) -> None:
         """The API is gone."""
         self._stages = {name: stage for name, stage in self._stages.items() if stage.api_id != rest_api_id}
-        self._apis = {key: kept for key, kept in self._apis.items() if kept[0].id != rest_api_id}
+        for deployment_id in [key for key, (api, _router) in self._apis.items() if api.id == rest_api_id]:
+            self._kept.delete(deployment_id)
+        self._apis = {key: served for key, served in self._apis.items() if served[0].id != rest_api_id}

@@ -7,23 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 import orjson
 
 from local.services.apigateway import gateway_responses as errors
 from local.services.apigateway.api import ApiKey, Authorisation, LambdaProxy, Mock, Stage
+from local.services.apigateway.claims import ClaimsLookup, no_user_pools
 from local.services.apigateway.context import fill
 from local.services.apigateway.deployments import Served
 from local.services.apigateway.gateway_responses import ErrorType, GatewayError, Response
 from local.services.apigateway.permission import may_invoke
 from local.services.apigateway.proxy import MalformedReply, proxy_event, read_reply
-from local.services.apigateway.request import Caller, Request, request_context
+from local.services.apigateway.request import Caller, Principal, Request, request_context
 from local.services.apigateway.routing import Route
 from local.services.apigateway.throttling import Quotas, Throttles
 from local.services.lambda_function import Invocation, InvocationRefused, RequestTooLarge
 from local.services.sigv4 import INVALID_SIGNATURE, MISSING_TOKEN, Refusal, Scope, SecretLookup, verify
 from model_packages.errors import OperatorError
 
+ACCESS_DENIED: Final = "AccessDeniedException"
+EXPIRED_TOKEN: Final = "ExpiredTokenException"  # noqa: S105  # AWS's name of an error
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 
 LogSink = Callable[[str, str, Sequence[str]], None]
@@ -53,12 +57,32 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A method that somebody wants to call, whose signature is good: `arn` is what execute-api:Invoke is about."""
+
+    access_key: str
+    session_token: str | None
+    arn: str
+
+
+Admission = Callable[[Call], Principal | Refusal]
+"""Who calls, or why that caller may not."""
+
+
+def admit_every_key(call: Call) -> Principal | Refusal:
+    """Every key is a user of its own, who may call everything."""
+    return Principal(f"arn:aws:iam::{call.arn.split(':')[4]}:user/{call.access_key}", call.access_key)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """Whose API this is, where it is, and whose signatures it knows."""
+    """Whose API this is, where it is, whose signatures it knows, and who may call what."""
 
     id: str
     region: str
     secret_of: SecretLookup
+    admit: Admission = admit_every_key
+    claims_of: ClaimsLookup = no_user_pools
 
 
 @dataclass(slots=True)
@@ -133,21 +157,37 @@ class Gateway:
 
     def _authorise(self, exchange: Exchange, route: Route) -> GatewayError | None:
         """Find out who calls; an error where the method wants to know and cannot."""
-        access_key = None
+        access_key, principal = None, None
         if route.method.authorisation is Authorisation.AWS_IAM:
+            request = exchange.request
             verdict = verify(
-                exchange.request.signed(), secret_of=self._account.secret_of, scope=self._scope, now=self._clock.now()
+                request.signed(), secret_of=self._account.secret_of, scope=self._scope, now=self._clock.now()
             )
             if isinstance(verdict, Refusal):
                 return signature_error(verdict)
             access_key = verdict.access_key
+            admitted = self._account.admit(Call(access_key, session_token(request), self._method_arn(exchange)))
+            if isinstance(admitted, Refusal):
+                return signature_error(admitted)
+            principal = admitted
+        claims = None
+        if route.method.authorisation is Authorisation.COGNITO_USER_POOLS:
+            token = exchange.request.header("authorization") or ""
+            claims = self._account.claims_of(token, route.method.user_pools)
+            if claims is None:
+                return errors.UNAUTHORIZED
         api_key = None
         if route.method.api_key_required:
             api_key = self._registry.api_key(exchange.request.header("x-api-key") or "")
             if api_key is None or not api_key.enabled or api_key.plan_for(exchange.stage) is None:
                 return errors.FORBIDDEN
-        exchange.caller = Caller(access_key=access_key, api_key=api_key)
+        exchange.caller = Caller(access_key=access_key, api_key=api_key, principal=principal, claims=claims)
         return None
+
+    def _method_arn(self, exchange: Exchange) -> str:
+        stage, request = exchange.stage, exchange.request
+        path = f"{stage.api_id}/{stage.name}/{request.method}{request.path}"
+        return f"arn:aws:execute-api:{self._account.region}:{self._account.id}:{path}"
 
     def _admit(self, exchange: Exchange, route: Route) -> GatewayError | None:
         """Throttles and quota: the usage plan's for this key, then the method's or the stage's."""
@@ -285,8 +325,18 @@ def signature_error(refusal: Refusal) -> GatewayError:
     """AWS documents no response type for an unknown key or a torn header; both fall under DEFAULT_4XX."""
     if refusal.code == MISSING_TOKEN:
         return errors.MISSING_TOKEN
-    kind = ErrorType.INVALID_SIGNATURE if refusal.code == INVALID_SIGNATURE else ErrorType.DEFAULT_4XX
-    return GatewayError(kind, 403, refusal.code, refusal.message)
+    kinds = {
+        INVALID_SIGNATURE: ErrorType.INVALID_SIGNATURE,
+        ACCESS_DENIED: ErrorType.ACCESS_DENIED,
+        EXPIRED_TOKEN: ErrorType.EXPIRED_TOKEN,
+    }
+    return GatewayError(kinds.get(refusal.code, ErrorType.DEFAULT_4XX), 403, refusal.code, refusal.message)
+
+
+def session_token(request: Request) -> str | None:
+    """The token of a temporary key, from the header or the query string."""
+    in_query = (unquote(value) for name, value in request.query_pairs if unquote(name) == "X-Amz-Security-Token")
+    return request.header("x-amz-security-token") or next(in_query, None)
 
 
 def unknown_stage() -> Response:

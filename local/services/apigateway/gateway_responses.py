@@ -24,7 +24,9 @@ class ErrorType(StrEnum):
 
     DEFAULT_4XX = "DEFAULT_4XX"
     DEFAULT_5XX = "DEFAULT_5XX"
+    ACCESS_DENIED = "ACCESS_DENIED"
     API_CONFIGURATION_ERROR = "API_CONFIGURATION_ERROR"
+    EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105
     INTEGRATION_TIMEOUT = "INTEGRATION_TIMEOUT"
     INVALID_API_KEY = "INVALID_API_KEY"
     INVALID_SIGNATURE = "INVALID_SIGNATURE"
@@ -32,6 +34,7 @@ class ErrorType(StrEnum):
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
     THROTTLED = "THROTTLED"
+    UNAUTHORIZED = "UNAUTHORIZED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Response:
 MISSING_TOKEN: Final = GatewayError(
     ErrorType.MISSING_AUTHENTICATION_TOKEN, 403, "MissingAuthenticationTokenException", "Missing Authentication Token"
 )
+UNAUTHORIZED: Final = GatewayError(ErrorType.UNAUTHORIZED, 401, "UnauthorizedException", "Unauthorized")
 FORBIDDEN: Final = GatewayError(ErrorType.INVALID_API_KEY, 403, "ForbiddenException", "Forbidden")
 THROTTLED: Final = GatewayError(ErrorType.THROTTLED, 429, "TooManyRequestsException", "Too Many Requests")
 QUOTA_EXCEEDED: Final = GatewayError(ErrorType.QUOTA_EXCEEDED, 429, "LimitExceededException", "Limit Exceeded")

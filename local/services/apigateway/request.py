@@ -58,11 +58,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom a signature stands for: a user or a role's session, and the id that IAM gave it."""
+
+    arn: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, as far as it is known."""
 
     access_key: str | None = None
     api_key: ApiKey | None = None
+    principal: Principal | None = None
+    claims: Mapping[str, str] | None = None
+    """What a user's token says."""
 
 
 def request_context(
@@ -70,7 +81,9 @@ def request_context(
 ) -> dict[str, Any]:
     """`requestContext` of the event, which is also what `$context` stands for in templates."""
     host = (request.header("host") or "").split(":")[0]
-    found = {} if route is None else route_context(route)
+    found: dict[str, Any] = {} if route is None else dict(route_context(route))
+    if caller.claims is not None:
+        found["authorizer"] = {"claims": dict(caller.claims)}
     return {
         **found,
         "accountId": account_id,
@@ -99,7 +112,7 @@ def route_context(route: Route) -> dict[str, str]:
 
 def identity(request: Request, *, caller: Caller, account_id: str) -> dict[str, Any]:
     """What is known of the caller; null where AWS has null."""
-    signed = caller.access_key is not None
+    principal = caller.principal
     names: Mapping[str, Any] = (
         {}
         if caller.api_key is None
@@ -111,15 +124,15 @@ def identity(request: Request, *, caller: Caller, account_id: str) -> dict[str, 
     return {
         **names,
         "accessKey": caller.access_key,
-        "accountId": account_id if signed else None,
-        "caller": caller.access_key,
+        "accountId": account_id if principal else None,
+        "caller": principal.id if principal else None,
         "cognitoAuthenticationProvider": None,
         "cognitoAuthenticationType": None,
         "cognitoIdentityId": None,
         "cognitoIdentityPoolId": None,
         "principalOrgId": None,
         "sourceIp": request.source_ip,
-        "user": caller.access_key,
+        "user": principal.id if principal else None,
         "userAgent": request.header("user-agent"),
-        "userArn": f"arn:aws:iam::{account_id}:user/{caller.access_key}" if signed else None,
+        "userArn": principal.arn if principal else None,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from local.services.apigateway.api import (
@@ -28,6 +29,7 @@ from local.services.apigateway.api import (
 from model_packages.errors import UnsupportedResource
 
 PAGE: Final = 500
+TOKEN_SOURCE: Final = "method.request.header.Authorization"  # noqa: S105  # where a token is, not one
 LONGEST_INTEGRATION_SECONDS: Final = 29.0
 LAMBDA_URI = re.compile(
     r"^arn:[^:]+:apigateway:[^:]+:lambda:path/2015-03-31/functions/(?P<function_arn>arn:[^/]+)/invocations$"
@@ -46,6 +48,7 @@ class ApiGatewayClient(Protocol):
     def get_rest_api(self, **parameters: Any) -> dict[str, Any]: ...
     def get_resources(self, **parameters: Any) -> dict[str, Any]: ...
     def get_gateway_responses(self, **parameters: Any) -> dict[str, Any]: ...
+    def get_authorizers(self, **parameters: Any) -> dict[str, Any]: ...
     def get_stages(self, **parameters: Any) -> dict[str, Any]: ...
     def get_api_keys(self, **parameters: Any) -> dict[str, Any]: ...
     def get_usage_plans(self, **parameters: Any) -> dict[str, Any]: ...
@@ -57,12 +60,13 @@ def read_api(client: ApiGatewayClient, rest_api_id: str, deployment_id: str) -> 
     rest_api = client.get_rest_api(restApiId=rest_api_id)
     refuse_api_settings(rest_api)
     resources = client.get_resources(restApiId=rest_api_id, limit=PAGE, embed=["methods"])["items"]
+    user_pools = read_user_pools(client, rest_api_id) if any(map(has_authorizer, resources)) else {}
     responses = client.get_gateway_responses(restApiId=rest_api_id, limit=PAGE)["items"]
     return Api(
         id=rest_api_id,
         name=rest_api["name"],
         deployment_id=deployment_id,
-        resources=tuple(read_resource(resource) for resource in resources),
+        resources=tuple(read_resource(resource, user_pools) for resource in resources),
         gateway_responses={response["responseType"]: read_gateway_response(response) for response in responses},
         binary_media_types=frozenset(kind.replace("~1", "/") for kind in rest_api.get("binaryMediaTypes") or ()),
     )
@@ -82,20 +86,50 @@ def refuse_api_settings(rest_api: Mapping[str, Any]) -> None:
         raise unsupported("RestApi", rest_api["id"], detail)
 
 
-def read_resource(resource: Mapping[str, Any]) -> Resource:
+def has_authorizer(resource: Mapping[str, Any]) -> bool:
+    """Whether one of its methods asks one who calls."""
+    return any(method.get("authorizerId") for method in (resource.get("resourceMethods") or {}).values())
+
+
+def read_user_pools(client: ApiGatewayClient, rest_api_id: str) -> dict[str, tuple[str, ...]]:
+    """The pools of each authorizer, by its id; one of another kind is refused."""
+    authorizers = client.get_authorizers(restApiId=rest_api_id, limit=PAGE)["items"]
+    return {each["id"]: read_authorizer(each) for each in authorizers}
+
+
+def read_authorizer(authorizer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pools whose users it lets in."""
+    refused = {
+        f"Type {authorizer['type']}": authorizer["type"] != Authorisation.COGNITO_USER_POOLS,
+        f"IdentitySource {authorizer.get('identitySource')}": authorizer.get("identitySource") != TOKEN_SOURCE,
+        "IdentityValidationExpression": authorizer.get("identityValidationExpression"),
+    }
+    for detail in (detail for detail, found in refused.items() if found):
+        raise unsupported("Authorizer", authorizer["name"], detail)
+    return tuple(authorizer["providerARNs"])
+
+
+def read_resource(resource: Mapping[str, Any], user_pools: Mapping[str, tuple[str, ...]]) -> Resource:
     """One path with its methods; a method without an integration is refused, as AWS refuses to deploy it."""
     methods = {
-        http_method: read_method(method, where=f"{http_method} {resource['path']}")
+        http_method: read_method(method, where=f"{http_method} {resource['path']}", user_pools=user_pools)
         for http_method, method in (resource.get("resourceMethods") or {}).items()
     }
     return Resource(id=resource["id"], path=resource["path"], methods=methods)
 
 
-def read_method(method: Mapping[str, Any], *, where: str) -> Method:
+def read_method(
+    method: Mapping[str, Any], *, where: str, user_pools: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> Method:
     """One method; `where` names it in what is refused."""
     kind = method.get("authorizationType") or "NONE"
     if kind not in tuple(Authorisation):
         raise unsupported("Method", where, f"AuthorizationType {kind}")
+    authorizer_id = method.get("authorizerId") or ""
+    if kind == Authorisation.COGNITO_USER_POOLS and authorizer_id not in user_pools:
+        raise unsupported("Method", where, f"AuthorizerId {authorizer_id!r}, which is no authorizer of the API")
+    if method.get("authorizationScopes"):
+        raise unsupported("Method", where, "AuthorizationScopes")
     required = [name for name, needed in (method.get("requestParameters") or {}).items() if needed]
     if method.get("requestValidatorId") and (method.get("requestModels") or required):
         raise unsupported("Method", where, "RequestValidatorId with models or required parameters")
@@ -105,6 +139,7 @@ def read_method(method: Mapping[str, Any], *, where: str) -> Method:
         api_key_required=bool(method.get("apiKeyRequired")),
         integration=read_integration(method.get("methodIntegration"), where=where),
         operation_name=method.get("operationName"),
+        user_pools=user_pools.get(authorizer_id, ()),
     )
 
 
@@ -196,7 +231,7 @@ def read_stages(client: ApiGatewayClient, rest_api_id: str) -> list[Stage]:
 
 
 def read_stage(stage: Mapping[str, Any], rest_api_id: str) -> Stage:
-    """One stage; X-Ray tracing, metrics and log levels are accepted and have no effect."""
+    """One stage; X-Ray tracing, metrics, log levels and a web ACL are accepted and have no effect."""
     refuse_stage_settings(stage)
     settings: Mapping[str, Any] = stage.get("methodSettings") or {}
     throttles = {method_key(key): throttle for key, value in settings.items() if (throttle := read_throttle(value))}
@@ -219,7 +254,6 @@ def refuse_stage_settings(stage: Mapping[str, Any]) -> None:
         "MethodSettings.CachingEnabled": caching,
         "CanarySetting": stage.get("canarySettings"),
         "ClientCertificateId": stage.get("clientCertificateId"),
-        "a WAF web ACL": stage.get("webAclArn"),
     }
     for detail in (detail for detail, found in refused.items() if found):
         raise unsupported("Stage", stage["stageName"], detail)

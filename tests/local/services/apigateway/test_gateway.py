@@ -59,6 +59,11 @@ async def echo(event: dict[str, Any]) -> object:
     return {"statusCode": 200, "body": json.dumps(event)}
 
 
+def claims_of(token: str, user_pools: Sequence[str]) -> dict[str, str] | None:
+    """One pool, `users`, with one token, `good`."""
+    return {"sub": "ada", "token_use": "id"} if token == "good" and "users" in user_pools else None
+
+
 @dataclass
 class Cloud:
     """One stage named `api` with everything around it."""
@@ -81,8 +86,15 @@ class Cloud:
         authorisation: Authorisation = Authorisation.NONE,
         api_key_required: bool = False,
         integration: Integration = PROXY,
+        user_pools: tuple[str, ...] = (),
     ) -> Cloud:
-        made = Method(method, authorisation, api_key_required=api_key_required, integration=integration)
+        made = Method(
+            method,
+            authorisation,
+            api_key_required=api_key_required,
+            integration=integration,
+            user_pools=user_pools,
+        )
         self.resources.append(Resource(id=f"r{len(self.resources)}", path=path, methods={method: made}))
         return self
 
@@ -116,7 +128,7 @@ class Cloud:
             policy_of=lambda _name, _qualifier: self.policy,
             clock=self.clock,
             log=self.log,
-            account=Account("123456789012", "us-east-1", {"local": "local"}.get),
+            account=Account("123456789012", "us-east-1", {"local": "local"}.get, claims_of=claims_of),
         )
 
 
@@ -410,6 +422,31 @@ def key(*, enabled: bool = True, throttle: Throttle | None = None, quota: Quota 
 
 def with_key(value: str = "secret-value") -> Request:
     return request(headers=(("X-API-Key", value),))
+
+
+async def test_a_users_token_is_let_in_and_its_claims_go_to_the_function() -> None:
+    cloud = Cloud().add(authorisation=Authorisation.COGNITO_USER_POOLS, user_pools=("users",))
+
+    response = await cloud.gateway().answer(request(headers=(("Authorization", "good"),)))
+
+    assert json.loads(response.body)["requestContext"]["authorizer"] == {"claims": {"sub": "ada", "token_use": "id"}}
+
+
+@pytest.mark.parametrize("headers", [(), (("Authorization", "bad"),)])
+async def test_without_a_good_token_a_user_is_unauthorised(headers: tuple[tuple[str, str], ...]) -> None:
+    cloud = Cloud().add(authorisation=Authorisation.COGNITO_USER_POOLS, user_pools=("users",))
+
+    response = await cloud.gateway().answer(request(headers=headers))
+
+    assert problem(response) == (401, "UnauthorizedException", "Unauthorized")
+
+
+async def test_another_pools_token_is_unauthorised() -> None:
+    cloud = Cloud().add(authorisation=Authorisation.COGNITO_USER_POOLS, user_pools=("others",))
+
+    response = await cloud.gateway().answer(request(headers=(("Authorization", "good"),)))
+
+    assert response.status == 401
 
 
 async def test_a_known_api_key_is_let_in_and_named() -> None:

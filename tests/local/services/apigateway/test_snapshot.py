@@ -10,6 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from local.documents import InMemoryDocuments
 from local.services.apigateway.api import (
     AccessLog,
     Authorisation,
@@ -24,6 +25,10 @@ from model_packages.errors import UnsupportedResource
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:flyball-digits-gateway"
 URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations"
+
+
+USER_POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_a"
+TOKEN_SOURCE = "method.request.header.Authorization"
 
 
 class ControlPlane:
@@ -87,6 +92,42 @@ def test_a_deployment_is_read_with_its_methods(plane: ControlPlane) -> None:
     assert route is not None
     assert (route.method.authorisation, route.method.api_key_required) == (Authorisation.AWS_IAM, True)
     assert route.method.integration == LambdaProxy("flyball-digits-gateway", None, timeout_seconds=5.0)
+
+
+def test_a_methods_user_pools_are_those_of_its_authorizer(plane: ControlPlane) -> None:
+    authorizer = authorizer_of(plane, type="COGNITO_USER_POOLS", identitySource=TOKEN_SOURCE)
+    plane.integrate(plane.method(authorizationType="COGNITO_USER_POOLS", authorizerId=authorizer))
+
+    plane.deploy()
+
+    served = plane.deployments.serving("api")
+    route = served.router.match("POST", "/models") if served else None
+    assert route is not None
+    assert (route.method.authorisation, route.method.user_pools) == (Authorisation.COGNITO_USER_POOLS, (USER_POOL,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "detail"),
+    [
+        ({"type": "REQUEST", "identitySource": TOKEN_SOURCE}, "Type REQUEST"),
+        ({"type": "COGNITO_USER_POOLS", "identitySource": "method.request.header.Token"}, "IdentitySource"),
+    ],
+)
+def test_an_authorizer_of_another_kind_is_refused_by_name(
+    plane: ControlPlane, settings: dict[str, Any], detail: str
+) -> None:
+    authorizer = authorizer_of(plane, **settings)
+    plane.integrate(plane.method(authorizationType="COGNITO_USER_POOLS", authorizerId=authorizer))
+
+    with pytest.raises(UnsupportedResource) as refusal:
+        plane.deploy()
+
+    assert detail in refusal.value.detail
+
+
+def authorizer_of(plane: ControlPlane, **settings: Any) -> str:
+    made = plane.client.create_authorizer(restApiId=plane.id, name="users", providerARNs=[USER_POOL], **settings)
+    return str(made["id"])
 
 
 def test_changes_after_the_deployment_are_not_served_until_the_next_one(plane: ControlPlane) -> None:
@@ -238,7 +279,7 @@ def test_two_apis_may_not_share_a_stage_name(plane: ControlPlane) -> None:
     ("method", "integration", "detail"),
     [
         ({"authorizationType": "CUSTOM", "authorizerId": "x"}, {}, "AuthorizationType CUSTOM"),
-        ({"authorizationType": "COGNITO_USER_POOLS", "authorizerId": "x"}, {}, "AuthorizationType COGNITO_USER_POOLS"),
+        ({"authorizationType": "COGNITO_USER_POOLS", "authorizerId": "x"}, {}, "AuthorizerId 'x', which is no"),
         ({}, {"type": "HTTP_PROXY", "uri": "http://example.com"}, "Integration.Type HTTP_PROXY"),
         ({}, {"type": "AWS", "uri": URI}, "Integration.Type AWS"),
         ({}, {"uri": URI.replace("invocations", "response-streaming-invocations")}, "Integration.Uri"),
@@ -293,3 +334,22 @@ def test_a_cache_is_refused(plane: ControlPlane) -> None:
 
     with pytest.raises(UnsupportedResource, match="CacheClusterEnabled"):
         plane.patch(("/cacheClusterEnabled", "true"))
+
+
+def test_a_new_gateway_serves_what_a_former_one_deployed_and_not_what_came_later(plane: ControlPlane) -> None:
+    kept = InMemoryDocuments()
+    plane.deployments = Deployments(plane.client, kept)
+    resource = plane.method()
+    plane.integrate(resource)
+    plane.deploy()
+    served = plane.deployments.serving("api")
+    plane.integrate(plane.method("later"))
+
+    again = Deployments(plane.client, kept)
+    again.restore()
+
+    found = again.serving("api")
+    assert served is not None
+    assert found is not None
+    assert (found.api, found.stage) == (served.api, served.stage)
+    assert [resource.path for resource in found.api.resources if resource.methods] == ["/models"]

@@ -1,0 +1,281 @@
+"""The services of a running local cloud, each put together from the modules that it is made of.
+
+What a part needs of another stands among its parameters; what it closes, `stack` closes in the opposite order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from local.api_calls import ApiCall, ApiRequest, identify
+from local.api_errors import ApiResponse
+from local.certificate import Certificate
+from local.clock import InterruptibleClock
+from local.cloud_port import Answers, Backend
+from local.deploy.handlers import Clients
+from local.deploy.receiver import HttpReceiver
+from local.deploy.state import DocumentStackStore
+from local.lambda_code import runtime_folder
+from local.moto_hooks import CloudHooks
+from local.moto_host import MotoHost
+from local.ports import HTTPS_OPTION, LOOPBACK, listening
+from local.running import ACCOUNT, REGION
+from local.services.apigateway import server as front_door
+from local.services.apigateway.deployments import Deployments
+from local.services.apigateway.gateway import Account, Gateway
+from local.services.apigateway.moto_policies import moto_policies
+from local.services.apigateway.moto_user_pools import moto_user_pools
+from local.services.cloudformation.api import CloudFormationApi
+from local.services.cloudformation.change_sets import ChangeSets
+from local.services.cloudformation.events import EventLog
+from local.services.cloudformation.operations import StackOperations, StackRecords
+from local.services.cloudformation.refusals import invalid
+from local.services.ecr import EcrApi
+from local.services.ecr_images import Images
+from local.services.lambda_ import LambdaService
+from local.services.lambda_api import lambda_handlers
+from local.services.lambda_destinations import Destinations
+from local.services.lambda_environment import Sandbox
+from local.services.lambda_function import Invocation, InvocationType
+from local.services.lambda_functions import MotoAccount, moto_functions
+from local.services.sagemaker.control_plane import ControlPlane, SageMakerRecords
+from local.services.sagemaker.endpoints import Endpoints
+from local.services.sagemaker.fleet import Fleet, build_fleet
+from local.services.sagemaker.model_server import Machine
+from local.services.sagemaker.moto_state import MotoState
+from local.services.sagemaker.plan import FleetPlan
+from local.services.sagemaker.registry import ModelRegistry
+from local.services.sagemaker.resumption import resume_endpoints
+from local.services.sagemaker.runtime import Region, RuntimeService
+from local.services.sagemaker.training.jobs import resumed_jobs
+from local.services.sagemaker_runtime_api import InvokeEndpointApi, InvokeEndpointStreamApi
+from local.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class SageMaker:
+    """Endpoints, training jobs and the registry: what they know, and the operations on them."""
+
+    state: MotoState
+    endpoints: Endpoints
+    control_plane: ControlPlane
+    runtime: RuntimeService
+
+    def resume(self) -> None:
+        """Begins to start what was in service when the cloud ended."""
+        resume_endpoints(self.state, self.endpoints)
+
+    async def settle(self) -> None:
+        """Waits until no endpoint is on its way anywhere."""
+        await self.endpoints.settle()
+
+
+def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMaker:
+    """Training jobs that an earlier cloud left in progress have failed; endpoints wait for `resume`."""
+    machine = _machine(site, images)
+    records = SageMakerRecords(
+        training_jobs=site.store.documents("sagemaker/training-jobs"),
+        model_package_groups=site.store.documents("sagemaker/model-package-groups"),
+        model_packages=site.store.documents("sagemaker/model-packages"),
+    )
+    registry = ModelRegistry(
+        groups=records.model_package_groups,
+        versions=records.model_packages,
+        clock=site.clock,
+        account=ACCOUNT,
+        region=REGION,
+    )
+    state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers)
+    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=state)
+    stack.push_async_callback(endpoints.close)
+    jobs = resumed_jobs(machine, records.training_jobs)
+    stack.push_async_callback(jobs.close)
+    control_plane = ControlPlane(
+        state=state,
+        registry=registry,
+        endpoints=endpoints,
+        surroundings=jobs.surroundings,
+        jobs=jobs,
+        later=asyncio.get_running_loop().call_soon_threadsafe,
+    )
+    runtime = RuntimeService(
+        endpoints=endpoints, session=site.session, clock=site.clock, region=Region(ACCOUNT, REGION)
+    )
+    return SageMaker(state, endpoints, control_plane, runtime)
+
+
+def _machine(site: Site, images: Images) -> Machine:
+    return Machine(
+        children=site.children,
+        session=site.session,
+        store=site.clients("s3"),
+        images=images.folder,
+        folder=site.emptied("models"),
+        clock=site.clock,
+        log=site.lines.write,
+        role_environment=site.container_variables,
+        may=site.access.authority.may,
+        trusts=site.access.authority.may_be_assumed,
+        account=ACCOUNT,
+        region=REGION,
+    )
+
+
+def _build_fleet(machine: Machine, endpoint: str, plan: FleetPlan) -> Fleet:
+    return build_fleet(endpoint, plan, machine)
+
+
+def start_functions(site: Site, stack: AsyncExitStack) -> LambdaService:
+    """Lambda; events that an earlier cloud had accepted wait for `resume`."""
+    code = site.folder / "functions"
+    functions = LambdaService(
+        sandbox=Sandbox(
+            children=site.children,
+            log=site.lines.write,
+            endpoint_url=site.url,
+            region=REGION,
+            runtime_folder=runtime_folder(code),
+            bytecode_folder=code / "bytecode",
+            scratch_folder=site.emptied("functions/scratch"),
+            credentials=site.access.sessions.credentials,
+            may_log=site.access.authority.may_log,
+        ),
+        clock=site.clock,
+        find=moto_functions(account=ACCOUNT, region=REGION, code_folder=code),
+        reserved=MotoAccount(ACCOUNT, REGION).reserved,
+        deliver=Destinations(clients=site.role_client, endpoint_url=site.url, clock=site.clock),
+        accepted_events=site.store.documents("lambda/accepted-events"),
+    )
+    stack.push_async_callback(functions.close)
+    return functions
+
+
+def start_moto(site: Site, *, sagemaker: SageMaker, functions: LambdaService, stack: AsyncExitStack) -> MotoHost:
+    """moto, with the state that was kept.
+
+    Raises: StateUnreadable.
+    """
+    loop = asyncio.get_running_loop()
+
+    def invoke(arn: str, payload: bytes, kind: InvocationType) -> Invocation:
+        """moto's threads wait for what the event loop does."""
+        site.access.check_trigger(arn, payload)
+        return asyncio.run_coroutine_threadsafe(functions.invoke(arn, payload, invocation_type=kind), loop).result()
+
+    moto = MotoHost(
+        CloudHooks(invoke_lambda=invoke, sagemaker_operations=sagemaker.control_plane.by_name()), keeper=site.keeper
+    )
+    stack.callback(moto.close)
+    return moto
+
+
+def open_stacks(site: Site, stack: AsyncExitStack) -> StackOperations:
+    """CloudFormation's stacks; those that were cut off wait for `recover`."""
+    return StackOperations(
+        records=StackRecords(
+            stacks=DocumentStackStore(site.store.documents("cloudformation/stacks")),
+            change_sets=ChangeSets(site.store.documents("cloudformation/change-sets")),
+            events=EventLog(site.store.documents("cloudformation/events")),
+        ),
+        clients_as=partial(_clients_as, site),
+        clock=InterruptibleClock(),
+        receiver=stack.enter_context(HttpReceiver().listening()),
+    )
+
+
+def _clients_as(site: Site, role_arn: str | None) -> Clients:
+    """Clients in the name of the role that CloudFormation was told to act under.
+
+    Raises: Refused where the role does not trust it.
+    """
+    if role_arn is None:
+        return site.clients
+    if not site.access.authority.may_be_assumed(role_arn, "cloudformation.amazonaws.com"):
+        raise invalid(f"Role {role_arn} is invalid or cannot be assumed")
+    return site.clients_of(role_arn, "AWSCloudFormation")
+
+
+def answers(
+    site: Site,
+    *,
+    backend: Backend,
+    functions: LambdaService,
+    sagemaker: SageMaker,
+    cloudformation: CloudFormationApi,
+    images: Images,
+) -> Answers:
+    """Who answers which call, once the guard has let it pass."""
+    return Answers(
+        backend=backend,
+        guards=[site.access.guard],
+        handlers={
+            **site.access.sts.handlers(),
+            **cloudformation.handlers(),
+            **EcrApi(images, site.clients, backend).handlers(),
+            **lambda_handlers(functions, account=MotoAccount(ACCOUNT, REGION), backend=backend),
+            ApiCall("sagemaker-runtime", "InvokeEndpoint"): InvokeEndpointApi(sagemaker.runtime),
+            ApiCall("sagemaker-runtime", "InvokeEndpointWithResponseStream"): InvokeEndpointStreamApi(
+                sagemaker.runtime
+            ),
+        },
+    )
+
+
+async def control_plane(moto: MotoHost, deployments: Deployments, request: ApiRequest) -> ApiResponse:
+    """moto's answer; after a change to API Gateway the front door has taken it in before the caller hears of it."""
+    answer = await moto.call(request)
+    call = identify(request)
+    if isinstance(call, ApiCall) and call.service == "apigateway" and answer.status < 300 and request.method != "GET":
+        await asyncio.to_thread(
+            deployments.changed,
+            call.operation,
+            rest_api_id=call.parameters.get("restapi_id"),
+            deployment_id=_id_of(answer) if call.operation == "CreateDeployment" else None,
+        )
+    return answer
+
+
+def _id_of(answer: ApiResponse) -> str | None:
+    identifier = json.loads(answer.body).get("id")
+    return identifier if isinstance(identifier, str) else None
+
+
+async def open_front_door(
+    site: Site,
+    *,
+    deployments: Deployments,
+    functions: LambdaService,
+    certificate: Certificate,
+    port: int,
+    stack: AsyncExitStack,
+) -> str:
+    """API Gateway over HTTPS; its address.
+
+    Raises: OperatorError if the port is taken.
+    """
+    account = Account(
+        id=ACCOUNT,
+        region=REGION,
+        secret_of=site.access.secret_of,
+        admit=site.access.admit,
+        claims_of=moto_user_pools(account=ACCOUNT, region=REGION),
+    )
+    gateway = Gateway(
+        registry=deployments,
+        functions=functions,
+        policy_of=moto_policies(account),
+        clock=site.clock,
+        log=site.access.gateway_log(site.lines.write),
+        account=account,
+    )
+    door = await listening(
+        front_door.serve(gateway, host=LOOPBACK, port=port, tls=certificate.server_context()),
+        port=port,
+        option=HTTPS_OPTION,
+    )
+    stack.push_async_callback(door.close)
+    return f"https://localhost:{door.port}"

@@ -8,6 +8,8 @@ export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Bytecode is written when a module is first imported: compiling everything at once would cost a minute.
 unexport PYTHONDONTWRITEBYTECODE
+# Two at a time, whole files: a file's tests share what they start. In the order of the folders, so that no long file is last.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 
 .DEFAULT_GOAL := help
@@ -45,10 +47,10 @@ down: setup ## stop a local cloud that runs elsewhere
 	@$(BIN)/flyball down
 
 test: lint ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: lint ## lint, types, architecture and unit tests: a minute or two
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lint: $(TESTS) ## style and types
 	@$(BIN)/ruff check .
@@ -58,6 +60,7 @@ lint: $(TESTS) ## style and types
 snapshots: $(TESTS) ## write what tests compare with: templates, tables of the documents, the contract's JSON Schema
 	@$(BIN)/python -m tests.cdk.template_snapshots
 	@$(BIN)/python -m tests.settings_tables --write
+	@$(BIN)/python -m tests.cdk.preflight.rules_table --write
 	@$(BIN)/python -m local.truth_table --write
 	@$(BIN)/python -m model_packages.contract > build/package.schema.json
 	@mv build/package.schema.json model_packages/package.schema.json

@@ -31,6 +31,8 @@ ONLY_IN = {
     "moto": {"local", "tests"},
     "awslambdaric": {"local", "tests"},
     "aiohttp": {"local", "tests"},
+    "sagemaker": {"tests"},
+    "awscli": {"tests"},
     "aws_lambda_powertools": {"functions", "tests"},
     "typer": {"cli.py", "tests"},
 }
@@ -119,6 +121,13 @@ def test_functions_never_import_boto3() -> None:
     wrong = {str(path) for path in _python_files() if _home(path) == "functions" and "boto3" in _imported(path)}
 
     assert wrong == set()
+
+
+@pytest.mark.parametrize("requirements", ["functions/requirements.txt", "container/requirements.txt"])
+def test_no_function_and_no_image_installs_a_client_for_people(requirements: str) -> None:
+    names = set(re.findall(r"^[\w.-]+", (ROOT / requirements).read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert {name for name in names if name.startswith(("sagemaker", "awscli"))} == set()
 
 
 def test_only_app_and_cli_are_entry_points_at_the_top() -> None:

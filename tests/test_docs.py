@@ -39,7 +39,7 @@ def test_the_truth_table_is_what_the_local_cloud_implements() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [settings_tables.MODEL_PACKAGES, settings_tables.DEPLOYING], ids=lambda path: str(path.name)
+    "path", [settings_tables.MODEL_PACKAGES, settings_tables.ENVIRONMENTS], ids=lambda path: str(path.name)
 )
 def test_a_table_of_settings_is_what_the_code_reads(path: Path) -> None:
     tables = settings_tables.tables_of(path)
@@ -152,7 +152,8 @@ def _is_flyball_command(words: list[str]) -> bool:
     command = group.commands.get(words[0]) if words else group
     if command is None:
         return False
-    options = {option for owner in (group, command) for parameter in owner.params for option in parameter.opts}
+    parameters = [*group.params, *command.params]
+    options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     return {word.partition("=")[0] for word in words if word.startswith("--")} <= options | {"--help"}
 
 

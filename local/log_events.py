@@ -54,7 +54,9 @@ def _groups(running: RunningCloud, package: str) -> dict[str, str]:
     """
     deployed = by_package(stack_outputs(aws_client("cloudformation", endpoint_url=running.aws_endpoint_url)))
     if package not in deployed:
-        raise OperatorError(f"{package} is not deployed; `flyball down`, then `flyball up` deploys it")
+        raise OperatorError(
+            f"{package} is not deployed; `cdk deploy --all` does it, or `flyball down` and `flyball up`"
+        )
     endpoint, function = deployed[package]["EndpointName"], deployed[package]["GatewayFunction"]
     functions = aws_client("lambda", endpoint_url=running.aws_endpoint_url)
     configuration = functions.get_function_configuration(FunctionName=function)

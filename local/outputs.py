@@ -19,6 +19,17 @@ def stack_outputs(cloudformation: Any) -> list[Outputs]:
     ]
 
 
+def platforms(cloudformation: Any) -> list[str]:
+    """The names of the stacks that have an API: one an environment."""
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = [stack for page in pages for stack in page["Stacks"]]
+    return [
+        stack["StackName"]
+        for stack in stacks
+        if any(output["OutputKey"] == "ApiUrl" for output in stack.get("Outputs", ()))
+    ]
+
+
 def by_package(stacks: list[Outputs]) -> dict[str, Outputs]:
     """Those of the packages' stacks, by package."""
     return {stack["Package"]: stack for stack in stacks if "Package" in stack}

@@ -56,7 +56,7 @@ def text(found: Report) -> str:
     """The report for a person, one line a package."""
     head = f"serving at {found.cloud.api_url}" if found.cloud else "no local cloud runs from this folder"
     state = [summary.text(found.state)] if found.state else []
-    return "\n".join([head, *state, *(_line(package) for package in found.packages)])
+    return "\n".join([head, *state, *(_line(package, is_up=found.cloud is not None) for package in found.packages)])
 
 
 def _endpoints(cloud: RunningCloud) -> dict[str, dict[str, Any]]:
@@ -80,8 +80,10 @@ def _package_status(name: str, endpoint: dict[str, Any] | None, project: Project
     )
 
 
-def _line(package: PackageStatus) -> str:
+def _line(package: PackageStatus, *, is_up: bool) -> str:
     metrics = package.metrics or {}
     trained = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()) or "not trained"
-    reason = f" ({package.failure_reason})" if package.failure_reason else ""
-    return f"  {package.name}: {package.endpoint_status or 'not deployed'}{reason}; {trained}"
+    status = package.endpoint_status or ("not deployed" if is_up else "down with the cloud")
+    failed = "the last update failed: " if package.endpoint_status == "InService" else ""
+    reason = f" ({failed}{package.failure_reason})" if package.failure_reason else ""
+    return f"  {package.name}: {status}{reason}; {trained}"

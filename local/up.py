@@ -17,7 +17,7 @@ from local.deploy.assembly import Assembly, read_assembly
 from local.deploy.engine import StackOutcome
 from local.deploy.state import StackEvent
 from local.invocation import read_example
-from local.outputs import Outputs, by_package, stack_outputs
+from local.outputs import Outputs, by_package, platforms, stack_outputs
 from local.ports import Ports
 from local.project import Project
 from local.running import ACCESS_KEY, REGION, SECRET_KEY, AlreadyRunning, RunningCloud, find_running, only_one
@@ -27,6 +27,7 @@ from local.state.leftovers import discard_old_builds
 from local.synthesis import LOCAL_CONTEXT, synth
 from local.training import train_all
 from model_packages.discovery import discover
+from model_packages.errors import OperatorError
 
 Say = Callable[[str], None]
 Announce = Callable[[RunningCloud], None]
@@ -90,6 +91,7 @@ async def _deploy_and_serve(
     assembly = read_assembly(synthesis.assembly)
     whole = with_toolkit(assembly, toolkit_stack(project.root))
     async with local_cloud(state=project.state, assembly=project.assembly, clock=SystemClock(), ports=ports) as cloud:
+        await asyncio.to_thread(_check_environment, cloud, assembly)
         outcomes = await deploy(whole, cloud, say=say)
         running = _running(cloud, [outcome.outputs for outcome in outcomes])
         _write_requests(project)
@@ -103,11 +105,24 @@ async def _serve_as_it_is(project: Project, ports: Ports, *, announce: Announce,
     async with local_cloud(state=project.state, assembly=project.assembly, clock=SystemClock(), ports=ports) as cloud:
         outputs = await asyncio.to_thread(stack_outputs, cloud.clients("cloudformation"))
         running = _running(cloud, outputs)
+        _write_requests(project)
         say(f"serving what the cloud held: {', '.join(by_package(outputs)) or 'no model'}; nothing was deployed")
+        say("to deploy       cdk bootstrap   and   cdk deploy --all, in another terminal with this export:")
         say(client_line(running))
+        say(f"the API         {running.api_url}")
         say("up; Ctrl-C stops it")
         announce(running)
         await asyncio.Event().wait()
+
+
+def _check_environment(cloud: LocalCloud, assembly: Assembly) -> None:
+    """Raises: OperatorError if another environment is deployed: a local cloud serves one API at its address."""
+    others = set(platforms(cloud.clients("cloudformation"))) - {stack.name for stack in assembly.stacks}
+    if others:
+        raise OperatorError(
+            f"the local cloud of this folder holds {', '.join(sorted(others))}, another environment or prefix, and "
+            "serves one at a time; `flyball up --environment NAME` goes on with that one, `flyball reset` empties it"
+        )
 
 
 def _running(cloud: LocalCloud, outputs: Sequence[Outputs]) -> RunningCloud:

@@ -60,7 +60,7 @@ def inspect_assembly(assembly: Path, *, account: Account | str) -> Review:
 def as_text(found: Review, account: Account | str) -> str:
     """Errors, warnings, what is accepted, and a last line that says what was asked."""
     report = found.report
-    counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings, {len(report.accepted)} accepted"
+    counts = f"errors: {len(report.errors)}, warnings: {len(report.warnings)}, accepted: {len(report.accepted)}"
     return "\n".join(
         [
             *(f"error {finding}" for finding in report.errors),

@@ -102,6 +102,8 @@ class Execution:
         properties = resolved_properties(resource, self.scope)
         old = self.plan.before.resources.get(resource.logical_id)
         change = change_for(resource, properties, old, self.finder)
+        if change.action is Action.REPLACE and self.disables_rollback:
+            raise CloudFormationRefused(reasons.REPLACEMENT_WITHOUT_ROLLBACK)
         if old is None or change.action in (Action.CREATE, Action.REPLACE):
             return self._create(resource, properties, old)
         if change.action is Action.UPDATE:

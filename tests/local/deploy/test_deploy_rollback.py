@@ -108,10 +108,10 @@ def test_a_failed_update_brings_changed_replaced_and_removed_resources_back_befo
         ("B", "UPDATE_IN_PROGRESS", ""),
         ("B", "UPDATE_COMPLETE", ""),
         ("stack", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", ""),
-        ("B", "DELETE_IN_PROGRESS", ""),
-        ("B", "DELETE_COMPLETE", ""),
         ("C", "DELETE_IN_PROGRESS", ""),
         ("C", "DELETE_COMPLETE", ""),
+        ("B", "DELETE_IN_PROGRESS", ""),
+        ("B", "DELETE_COMPLETE", ""),
         ("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
     ]
 
@@ -290,6 +290,32 @@ def test_a_deployment_without_rollback_stays_as_it_failed_and_the_next_goes_on()
     assert bench.deploy(body) == "updated"
     assert bench.contents() == {"stack.A": {}, "stack.B": {"Name": "mine"}}
     assert bench.cloud.calls == ["create A", "create B", "delete B", "create B"]
+
+
+def test_nothing_is_replaced_without_rollback() -> None:
+    bench = Bench()
+    bench.deploy(template(A=thing(Fixed=1)))
+    contents = bench.contents()
+
+    with pytest.raises(StackFailed, match="Replacement type updates not supported on stack with disable-rollback"):
+        bench.deploy_without_rollback(template(A=thing(Fixed=2)))
+
+    assert (bench.state().status, bench.contents(), bench.strays()) == ("UPDATE_FAILED", contents, set())
+    assert bench.deploy(template(A=thing(Fixed=2))) == "updated"
+
+
+def test_replaced_resources_go_back_in_the_order_in_which_they_need_each_other() -> None:
+    bench = Bench()
+    bench.deploy(template(A=thing(Fixed=1), B=thing(Fixed=1) | {"DependsOn": "A"}))
+    bench.events.clear()
+    bench.cloud.fail_after(2)
+    body = template(A=thing(Fixed=2), B=thing(Fixed=2) | {"DependsOn": "A"}, C=thing() | {"DependsOn": "B"})
+
+    with pytest.raises(StackFailed):
+        bench.deploy(body)
+
+    deleted = [logical_id for logical_id, status, _reason in bench.told() if status == "DELETE_COMPLETE"]
+    assert deleted == ["B", "A"]
 
 
 @pytest.mark.parametrize("value", [1, 2, 3])

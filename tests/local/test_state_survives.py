@@ -200,7 +200,8 @@ def test_another_cloud_on_other_ports_is_another_account(life: Life, tmp_path: P
 
 def test_another_environment_is_refused_before_anything_of_it_is_deployed(life: Life) -> None:
     checkout = life.checkout
-    checkout.flyball("down")
+    assert life.serving is not None
+    life.serving.stop()
 
     refused = checkout.flyball("up", *checkout.ports, "--environment", "staging", timeout_seconds=240)
     status = checkout.flyball("status")

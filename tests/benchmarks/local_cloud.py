@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -58,12 +60,12 @@ def cli_seconds(checkout: Checkout) -> dict[str, float]:
     """From an empty cloud to a deployed one, and an edit of one line of a package."""
     deploy = ("deploy", "--all", "--require-approval", "never")
     seconds = {
-        "bootstrap": cdk(checkout, "bootstrap"),
+        "bootstrap": cdk(checkout, "bootstrap", *ASSEMBLY),
         "first deploy": cdk(checkout, *deploy, *ASSEMBLY),
         "no-change deploy": cdk(checkout, *deploy, *ASSEMBLY),
     }
     settings = checkout.root / "model_packages" / INVOKED / "package.toml"
-    settings.write_text(settings.read_text().replace("[endpoint]", "[endpoint]\ntimeout_seconds = 19", 1))
+    settings.write_text(re.sub(r"timeout_seconds = \d+", "timeout_seconds = 19", settings.read_text(), count=1))
     synth = checkout.flyball("synth")
     assert synth.returncode == 0, synth.stderr
     seconds["one-line edit"] = cdk(checkout, *deploy, *ASSEMBLY)
@@ -80,7 +82,7 @@ def signed_headers(url: str, body: bytes) -> dict[str, str]:
 async def invocations(checkout: Checkout, body: bytes) -> dict[str, list[Figures]]:
     """The same request to the API operation InvokeEndpoint and to the model server behind it, in turns."""
     api = f"http://127.0.0.1:{checkout.cloud_port}/endpoints/flyball-{INVOKED}/invocations"
-    server = f"http://127.0.0.1:{model_server_port(checkout)}/invocations"
+    server = f"http://127.0.0.1:{model_server_port(checkout, INVOKED)}/invocations"
     headers = {api: signed_headers(api, body), server: dict(JSON_HEADERS)}
     figures: dict[str, list[Figures]] = {"InvokeEndpoint": [], "model server alone": []}
     for connections in CONNECTIONS:
@@ -112,12 +114,11 @@ def kind_of_process(command: str) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="flyball-cloud-") as folder:
         checkout = make_checkout(Path(folder) / "flyball", packages=PACKAGES)
-        (checkout.root / "node_modules").symlink_to(Path.cwd() / "node_modules")
         for package in PACKAGES:
             give_version(checkout, package)
         assert checkout.flyball("synth").returncode == 0
         serving = Serving.start(
-            ["python", str(checkout.root / "cli.py"), "up", "--no-deploy", *checkout.ports], cwd=checkout.root
+            [sys.executable, str(checkout.root / "cli.py"), "up", "--no-deploy", *checkout.ports], cwd=checkout.root
         )
         try:
             serving.wait_for("Ctrl-C stops it", seconds=120)

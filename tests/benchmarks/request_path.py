@@ -54,14 +54,14 @@ async def model_server_alone(port: int, body: bytes) -> list[Figures]:
     ]
 
 
-def model_server_port(checkout: Checkout) -> int:
-    """The port that the local cloud gave to the package's model server."""
+def model_server_port(checkout: Checkout, package: str) -> int:
+    """The port that the local cloud gave to a package's model server."""
     for pid in checkout.processes():
         words = (Path("/proc") / str(pid) / "environ").read_bytes().decode().split("\0")
         variables = dict(word.split("=", 1) for word in words if "=" in word)
-        if "SAGEMAKER_BIND_TO_PORT" in variables:
+        if variables.get("FLYBALL_PACKAGE") == package and "SAGEMAKER_BIND_TO_PORT" in variables:
             return int(variables["SAGEMAKER_BIND_TO_PORT"])
-    raise LookupError("no model server runs")
+    raise LookupError(f"no model server of {package} runs")
 
 
 def lift_throttle(checkout: Checkout) -> None:
@@ -91,7 +91,7 @@ def main() -> None:
         serving = checkout.up()
         try:
             whole = asyncio.run(through_the_api(checkout, body))
-            alone = asyncio.run(model_server_alone(model_server_port(checkout), body))
+            alone = asyncio.run(model_server_alone(model_server_port(checkout, PACKAGE), body))
         finally:
             serving.stop()
     print(f"| {os.cpu_count()} cores | connections | requests/s | p50 ms | p99 ms | not 200 |")

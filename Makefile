@@ -49,7 +49,7 @@ down: setup ## stop a local cloud that runs elsewhere
 test: lint ## the whole test suite
 	@$(PYTEST)
 
-check: lint ## lint, types, architecture and unit tests: a minute or two
+check: lint ## lint, types, architecture and unit tests: three minutes
 	@$(PYTEST) -m "not slow"
 
 lint: $(TESTS) ## style and types
@@ -69,6 +69,8 @@ bench: $(TESTS) ## measure the figures of docs/benchmarks.md; takes some minutes
 	@$(BIN)/python -m tests.benchmarks.startup
 	@$(BIN)/python -m tests.benchmarks.gateway
 	@$(BIN)/python -m tests.benchmarks.request_path
+	@$(BIN)/python -m tests.benchmarks.local_cloud
+	@$(BIN)/python -m tests.benchmarks.role_check
 
 lock: setup ## resolve requirements/*.in again
 	@$(BIN)/python -m pip install --quiet uv

@@ -75,6 +75,8 @@ def synth_seconds(checkout: Checkout) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="flyball-startup-") as folder:
         checkout = make_checkout(Path(folder) / "flyball", packages=PACKAGES)
+        # A link to this project's: `npm ci`, which is part of what is measured, would empty what it leads to.
+        (checkout.root / "node_modules").unlink()
         starts = [measure("first `make up` in a fresh clone", checkout)]
         for made in ("build/models", "cdk.out", ".flyball"):
             shutil.rmtree(checkout.root / made)

@@ -29,8 +29,8 @@ $(SETUP): requirements/pip.txt requirements/runtime.txt requirements/torch.txt p
 	@$(INSTALL) --no-deps --require-hashes --requirement requirements/runtime.txt
 	@$(INSTALL) --requirement requirements/torch.txt
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation --editable .
-	@echo "[3/4] installing the CDK command line"
-	@$(BIN)/npm ci --silent
+	@echo "[3/4] installing the CDK command line and what the console page loads"
+	@$(BIN)/npm ci --silent --omit=dev
 	@echo "[4/4] fetching the packages that go to Lambda"
 	@$(BIN)/python -m cdk.function_asset
 	@touch $@
@@ -38,6 +38,7 @@ $(SETUP): requirements/pip.txt requirements/runtime.txt requirements/torch.txt p
 $(TESTS): $(SETUP) requirements/lock.txt requirements/bare.txt
 	@echo "installing what the tests need beside it"
 	@$(INSTALL) --no-deps --require-hashes --requirement requirements/lock.txt --requirement requirements/bare.txt
+	@$(BIN)/npm ci --silent
 	@touch $@
 
 up: setup ## deploy into the local cloud and serve; Ctrl-C stops it (FLAGS='--https-port 9443' sets options)

@@ -1,4 +1,4 @@
-"""The two ports that a local cloud listens on, on loopback alone."""
+"""The ports that a local cloud listens on, on loopback alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ T = TypeVar("T")
 LOOPBACK: Final = "127.0.0.1"
 HTTPS_OPTION: Final = "--https-port"
 CLOUD_OPTION: Final = "--cloud-port"
+CONSOLE_OPTION: Final = "--console-port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,12 @@ class Ports:
 
     https: int = 8443
     cloud: int = 8444
+    console: int = 8445
 
     def check(self) -> None:
         """Raises OperatorError if one of them is taken: minutes of training before that is found out help nobody."""
-        for port, option in ((self.https, HTTPS_OPTION), (self.cloud, CLOUD_OPTION)):
+        options = ((self.https, HTTPS_OPTION), (self.cloud, CLOUD_OPTION), (self.console, CONSOLE_OPTION))
+        for port, option in options:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

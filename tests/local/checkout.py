@@ -34,6 +34,7 @@ class Checkout:
     root: Path
     https_port: int = field(default_factory=free_port)
     cloud_port: int = field(default_factory=free_port)
+    console_port: int = field(default_factory=free_port)
 
     def flyball(self, *arguments: str, timeout_seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end."""
@@ -71,7 +72,8 @@ class Checkout:
     @property
     def ports(self) -> list[str]:
         """The options for ports of its own."""
-        return ["--https-port", str(self.https_port), "--cloud-port", str(self.cloud_port)]
+        options = {"https": self.https_port, "cloud": self.cloud_port, "console": self.console_port}
+        return [word for name, port in options.items() for word in (f"--{name}-port", str(port))]
 
     def processes(self) -> set[int]:
         """Every process, anywhere on this machine, that was started from the copy."""

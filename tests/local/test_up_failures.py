@@ -36,9 +36,9 @@ def failure_of_up(checkout: Checkout) -> str:
     return serving.output
 
 
-@pytest.mark.parametrize("option", ["--https-port", "--cloud-port"])
+@pytest.mark.parametrize("option", ["--https-port", "--cloud-port", "--console-port"])
 def test_a_port_in_use_is_said_before_anything_is_trained(checkout: Checkout, option: str) -> None:
-    port = checkout.https_port if option == "--https-port" else checkout.cloud_port
+    port = int(checkout.ports[checkout.ports.index(option) + 1])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -1,0 +1,1 @@
+"""A page that shows what the CloudWatch console would: dashboards, alarms, endpoints, refusals, the latest report."""

@@ -1,0 +1,117 @@
+"""What the page says of each package beside its dashboard: endpoint and version, last refusals, the latest report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.deploy.handlers import Clients
+from local.outputs import Outputs, by_package, stack_outputs
+
+REFUSALS_SHOWN = 50
+REFUSALS_HOURS = 24 * 7
+NOT_THERE = ("NoSuchKey", "ResourceNotFoundException", "404")
+
+
+def endpoints(clients: Clients) -> list[dict[str, Any]]:
+    """Each deployed package: its endpoint's state, config, and the version that the champion pointer names."""
+    deployed = by_package(stack_outputs(clients("cloudformation")))
+    return [_endpoint(clients, package, outputs) for package, outputs in sorted(deployed.items())]
+
+
+def refusals(clients: Clients, package: str, *, now: datetime) -> list[dict[str, Any]]:
+    """The last requests that the gateway refused, the newest first: when, why and which fields, never a value."""
+    group = _gateway_log_group(clients, package)
+    pages = (
+        clients("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=group,
+            filterPattern="refused",
+            startTime=int((now - timedelta(hours=REFUSALS_HOURS)).timestamp() * 1000),
+        )
+    )
+    lines = [line for page in _existing(pages) for event in page["events"] if (line := _refusal(event))]
+    return sorted(lines, key=lambda line: line["time"], reverse=True)[:REFUSALS_SHOWN]
+
+
+def latest_report(clients: Clients, package: str) -> tuple[str, bytes] | None:
+    """The newest window's id and its report, or None before the first window is closed."""
+    bucket, endpoint = _captures_bucket(clients), _outputs(clients, package)["EndpointName"]
+    latest = _object(clients, bucket, f"monitor/{endpoint}/latest.json")
+    if latest is None:
+        return None
+    window = str(json.loads(latest)["window"])
+    report = _object(clients, bucket, f"monitor/{endpoint}/windows/{window}/report.html")
+    return None if report is None else (window, report)
+
+
+def _endpoint(clients: Clients, package: str, outputs: Outputs) -> dict[str, Any]:
+    described = clients("sagemaker").describe_endpoint(EndpointName=outputs["EndpointName"])
+    config = clients("sagemaker").describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    model = config["ProductionVariants"][0]["ModelName"]
+    container = clients("sagemaker").describe_model(ModelName=model).get("PrimaryContainer", {})
+    return {
+        "package": package,
+        "endpoint": outputs["EndpointName"],
+        "status": described["EndpointStatus"],
+        "config": described["EndpointConfigName"],
+        "version": container.get("Environment", {}).get("FLYBALL_MODEL_VERSION", ""),
+        "changed": described["LastModifiedTime"].timestamp(),
+        "failure": described.get("FailureReason", ""),
+    }
+
+
+def _refusal(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        line = json.loads(event["message"])
+    except ValueError:
+        return None  # a line of Lambda's own, which is no JSON
+    if not isinstance(line, dict) or line.get("message") != "refused":
+        return None
+    return {
+        "time": event["timestamp"] / 1000,
+        "status": line.get("status"),
+        "reason": line.get("reason", ""),
+        "fields": line.get("fields", []),
+        "inference_id": line.get("inference_id", ""),
+    }
+
+
+def _existing(pages: Any) -> Iterator[Mapping[str, Any]]:
+    """Pages of a log group, or none before its first line."""
+    try:
+        yield from pages
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_THERE:
+            raise
+
+
+def _gateway_log_group(clients: Clients, package: str) -> str:
+    function = _outputs(clients, package)["GatewayFunction"]
+    configuration = clients("lambda").get_function_configuration(FunctionName=function)
+    return str(configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}"))
+
+
+def _captures_bucket(clients: Clients) -> str:
+    outputs = stack_outputs(clients("cloudformation"))
+    return next(stack["CapturesBucket"] for stack in outputs if "CapturesBucket" in stack)
+
+
+def _outputs(clients: Clients, package: str) -> Outputs:
+    """Raises: KeyError if no such package is deployed."""
+    return by_package(stack_outputs(clients("cloudformation")))[package]
+
+
+def _object(clients: Clients, bucket: str, key: str) -> bytes | None:
+    try:
+        body: bytes = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_THERE:
+            raise
+        return None
+    return body

@@ -46,6 +46,7 @@ def write_build_context(package: ModelPackage, folder: Path) -> Path:
     contract.mkdir()
     for module in (ROOT / "model_packages").glob("*.py"):
         shutil.copyfile(module, contract / module.name)
+    shutil.copytree(ROOT / "model_packages" / "profile", contract / "profile", ignore=shutil.ignore_patterns(*LEFT_OUT))
     data = package.path / package.config.training.data
     shutil.copytree(package.path, contract / package.name, ignore=lambda where, names: _left_out(where, names, data))
     return folder

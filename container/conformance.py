@@ -18,10 +18,15 @@ from typing import Any
 
 from container.inference import Predictor, import_module, load_predictor
 from container.package import Example, locate, read_examples, synthetic_request
+from container.settings import BASELINE_FOLDER
 from container.version import check_origin, read_manifest
 from container.warm_up import require_valid
 from model_packages.errors import OperatorError, PackageError
 from model_packages.interface import Interface, load_interface
+from model_packages.profile.baseline import Baseline
+from model_packages.profile.documents import BASELINE
+from model_packages.profile.quality_baseline import QUALITY, QualityBaseline
+from model_packages.profile.quality_fields import quality_fields, why_none
 
 BATCH_TOLERANCE = 1e-4
 
@@ -109,6 +114,8 @@ def _checks(predictor: Predictor, model_dir: Path) -> Iterator[tuple[str, Check]
     yield "batch", partial(_batch, predictor, examples)
     yield "version", partial(_version, predictor, model_dir)
     yield "gate", partial(_gate, predictor, model_dir)
+    yield "baseline", partial(_baseline, predictor, model_dir)
+    yield "live quality", partial(_quality, predictor, model_dir)
 
 
 def _find(name: str, run_check: Check) -> Finding:
@@ -191,6 +198,33 @@ def _gate(predictor: Predictor, model_dir: Path) -> str:
     if found is None or found < gate.minimum:
         raise Broken(f"{gate.metric} is {found} on the holdout; allowed: {gate.minimum} or more")
     return f"{gate.metric} is {found:.4g} on the holdout; at least {gate.minimum} is needed"
+
+
+def _baseline(predictor: Predictor, model_dir: Path) -> str:
+    """The monitor needs it, and `monitor.fields` has to fit it."""
+    path = model_dir / BASELINE_FOLDER / BASELINE
+    if not path.is_file():
+        raise Broken(f"found no {BASELINE_FOLDER}/{BASELINE}; allowed: one written by the verb `train`")
+    baseline = Baseline.from_json(path.read_bytes()).overridden(predictor.package.config.monitor)
+    if baseline.schema_hash != predictor.interface.schema_hash:
+        raise Broken(f"is of schema {baseline.schema_hash}; allowed: {predictor.interface.schema_hash}; train it again")
+    return f"of {baseline.rows} requests in {baseline.cell_count} cells"
+
+
+def _quality(predictor: Predictor, model_dir: Path) -> str:
+    """Labels are compared with predictions by fields that both schemas have."""
+    config, path = predictor.package.config, model_dir / BASELINE_FOLDER / QUALITY
+    fields = quality_fields(predictor.interface, config)
+    if fields is None:
+        return f"predictions are not judged: {why_none(predictor.interface, config)}"
+    if not path.is_file():
+        return f"{fields.metric} of {fields.prediction} by {fields.label}; there was no holdout to compare with"
+    baseline = QualityBaseline.from_json(path.read_bytes())
+    if not baseline.compares(fields):
+        raise Broken("the holdout was judged by other fields; allowed: those of monitor.quality; train it again")
+    found = baseline.metrics.get(fields.metric)
+    shown = "cannot be told" if found is None else f"is {found.value:.4g} ({found.low:.4g} to {found.high:.4g})"
+    return f"{fields.metric} of {fields.prediction} by {fields.label} {shown} on {baseline.rows} held-out predictions"
 
 
 def _unchanged(model_dir: Path, before: Mapping[str, tuple[int, int]]) -> str:

@@ -19,6 +19,8 @@ ADDRESS_VARIABLE = "FLYBALL_BIND_ADDRESS"
 
 UNVERSIONED = "unversioned"
 MANIFEST = "flyball.json"
+BASELINE_FOLDER = "baseline"
+"""Of a version: what its data looked like, for the monitor."""
 
 
 @dataclass(frozen=True, slots=True)

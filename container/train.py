@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,17 +26,27 @@ import torch
 from container.evaluation import Evaluation, evaluate
 from container.inference import Predictor, import_module, load_predictor
 from container.logs import log_to
-from container.settings import MANIFEST, Settings
+from container.package import locate
+from container.settings import BASELINE_FOLDER, MANIFEST, Settings
 from container.training_job import HOLDOUT, TRAINING, TrainingJob
 from model_packages.contract import Scalar
 from model_packages.dataset import Record, read_records
 from model_packages.errors import OperatorError
 from model_packages.interface import load_interface
+from model_packages.profile.baseline import Baseline
+from model_packages.profile.constraints import check_overrides
+from model_packages.profile.documents import baseline_files
+from model_packages.profile.learning import build_baseline, sample
+from model_packages.profile.quality import Labelled
+from model_packages.profile.quality_baseline import QUALITY, build_quality_baseline
+from model_packages.profile.quality_fields import quality_fields
 
 EXIT_FAILED = 1
 EXIT_STOPPED = 128 + signal.SIGTERM
 METRICS = "metrics.json"
 SEED = "seed"
+PREDICTED_ROWS = 20_000
+"""The model's answers are profiled on at most this many records: those that it has not learnt, where there are any."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,17 +71,29 @@ def run(settings: Settings) -> int:
 
 
 def train(package: str, job: TrainingJob) -> Evaluation:
-    """Runs the package's train() and evaluate(), and writes the version, flyball.json and metrics.json.
+    """Runs the package's train() and evaluate(), and writes the version, flyball.json, its baseline and metrics.json.
 
     Raises: OperatorError if the job or the package is wrong, and whatever the package raises.
     """
+    interface, monitor = load_interface(package), locate(package).config.monitor
+    check_overrides(package, monitor, [*interface.request_fields, *interface.response_fields])
+    quality_fields(interface, locate(package).config)  # what is wrong is told before the training, not after it
     os.environ.update(job.environment(gpus=torch.cuda.device_count()))
     _set_seed(job.hyperparameters)
     job.model_dir.mkdir(parents=True, exist_ok=True)
     training = read_records(job.channels[TRAINING])
     import_module(package, "train").train(job.channels[TRAINING], job.model_dir, dict(job.hyperparameters))
-    evaluation, holdout = _measure(load_predictor(package, job.model_dir), job)
-    _write_json(job.model_dir / MANIFEST, _manifest(package, evaluation, training=training, holdout=holdout))
+    predictor = load_predictor(package, job.model_dir)
+    evaluation, holdout = _measure(predictor, job)
+    unseen = sample(holdout or training, PREDICTED_ROWS)
+    answers = predictor.predict([record["request"] for record in unseen])
+    requests = [record["request"] for record in (*training, *holdout)]
+    baseline = build_baseline(interface, requests=requests, responses=answers)
+    quality = _quality_files(predictor, unseen, answers) if holdout else {}
+    files = {**baseline_files(baseline, monitor), **quality}
+    for folder in (job.model_dir, job.output_data_dir):
+        _write_texts(folder / BASELINE_FOLDER, files)
+    _write_json(job.model_dir / MANIFEST, _manifest(baseline, evaluation, training=training, holdout=holdout))
     _write_json(job.output_data_dir / METRICS, asdict(evaluation))
     logger.info("the version is trained", extra={"metrics": evaluation.metrics})
     return evaluation
@@ -85,11 +107,28 @@ def _measure(predictor: Predictor, job: TrainingJob) -> tuple[Evaluation, list[R
     return evaluate(predictor, records), records
 
 
-def _manifest(package: str, evaluation: Evaluation, *, training: list[Record], holdout: list[Record]) -> dict[str, Any]:
+def _quality_files(
+    predictor: Predictor, holdout: Sequence[Record], answers: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """How good the version is on its holdout, for the monitor; nothing where nothing says how that is measured."""
+    fields = quality_fields(predictor.interface, predictor.package.config)
+    if fields is None:
+        return {}
+    rows = [
+        Labelled(str(index), answer, record["label"])
+        for index, (answer, record) in enumerate(zip(answers, holdout, strict=True))
+    ]
+    return {QUALITY: build_quality_baseline(fields, rows).to_json()}
+
+
+def _manifest(
+    baseline: Baseline, evaluation: Evaluation, *, training: list[Record], holdout: list[Record]
+) -> dict[str, Any]:
     """What is known of the version. It has no time in it: the same data and seed give the same archive."""
     return {
-        "package": package,
-        "schema_hash": load_interface(package).schema_hash,
+        "package": baseline.package,
+        "schema_hash": baseline.schema_hash,
+        "baseline": baseline.identity,
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
         "records": {TRAINING: len(training), HOLDOUT: len(holdout)},
@@ -130,6 +169,12 @@ def _write_failure(ml_root: Path, error: BaseException) -> None:
     path.write_text(f"{reason}\n\n{trace}", encoding="utf-8")
     logger.error("training failed", exc_info=error)
     logger.critical("%s", reason)
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -31,6 +31,9 @@ from model_packages.interface import load_interface
 
 ARTIFACT = "model.tar.gz"
 MANIFEST = "flyball.json"
+BASELINE = "baseline"
+"""The folder of what the version's data looked like; it is in the archive too."""
+BASELINE_FILES = ("baseline.json", "constraints.json", "statistics.json")
 MANIFEST_KEYS = frozenset({"schema_hash", "metrics", "records"})
 """What is read of a manifest here."""
 
@@ -80,7 +83,7 @@ async def train_all(
 async def train(
     package: ModelPackage, *, project: Project, children: Children, on_line: Callable[[str], None]
 ) -> TrainedVersion:
-    """Trains `package` and puts model.tar.gz and flyball.json into build/models/<name>/, all or nothing.
+    """Trains `package` and puts model.tar.gz, flyball.json and baseline/ into build/models/<name>/, all or nothing.
 
     Raises: OperatorError for data that cannot be read here; TrainingFailed; ProcessDied if the process was killed.
     """
@@ -94,6 +97,7 @@ async def train(
         finished.mkdir()
         pack(ml_root / "model", finished / ARTIFACT)
         shutil.copy(ml_root / "model" / MANIFEST, finished / MANIFEST)
+        shutil.copytree(ml_root / "model" / BASELINE, finished / BASELINE)
         shutil.rmtree(target, ignore_errors=True)
         finished.rename(target)
     return load_version(package.name, project=project)
@@ -153,7 +157,8 @@ def _find_version(package: str, *, project: Project) -> TrainedVersion | None:
         manifest: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_KEYS or not (folder / ARTIFACT).is_file():
+    files = [folder / ARTIFACT, *(folder / BASELINE / name for name in BASELINE_FILES)]
+    if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_KEYS or not all(map(Path.is_file, files)):
         return None
     return TrainedVersion(package=package, artifact=folder / ARTIFACT, manifest=manifest)
 

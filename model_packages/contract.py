@@ -83,6 +83,8 @@ class Capture(Section):
     """Share of requests that are stored; 0 turns capture off."""
     retention_days: Annotated[int, Field(ge=1)] = 90
     """Captured records are deleted after this long."""
+    by: Literal["endpoint", "gateway"] = "endpoint"
+    """Who writes them: SageMaker's endpoint, or the gateway function, in the same form and at the same place."""
 
 
 class Training(Section):
@@ -162,6 +164,87 @@ class Rollout(Section):
         return bake_minutes
 
 
+class MonitoredField(Section):
+    """What is expected of one field of Request or Response, in place of what the training data showed."""
+
+    watch: bool = True
+    """Whether a change of the field is drift; what is wrong with its values is counted either way."""
+    tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """A change of the field that does not matter, in place of monitor.tolerance."""
+    completeness: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """The least share of the rows that have a value."""
+    minimum: float | None = None
+    """A smaller number is out of range."""
+    maximum: float | None = None
+    """A larger number is out of range."""
+    categories: tuple[str, ...] | None = None
+    """Any other category is unknown."""
+
+
+class Quality(Section):
+    """How a prediction is compared with its label; by default the fields that the task and the names suggest."""
+
+    prediction: Annotated[str, Field(min_length=1)] | None = None
+    """The field of Response that is judged."""
+    label: Annotated[str, Field(min_length=1)] | None = None
+    """The field of Label that is the truth."""
+    positive: str | bool | None = None
+    """The label that a binary classification's probability is of."""
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """A probability from here on counts as positive."""
+    metric: str | None = None
+    """The metric that is watched; higher is better. By default the task's accuracy, or R squared of a regression."""
+    minimum: float | None = None
+    """Live quality surely below this raises an alarm; by default what the holdout showed, less `tolerance`."""
+    tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    """A loss of quality against the holdout that does not matter."""
+
+
+class Monitor(Section):
+    """How what goes in and out of the model is watched."""
+
+    window_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    """The monitor looks at what is new this often."""
+    minimum_rows: Annotated[int, Field(ge=1)] = 200
+    """With fewer new rows a window stays open: they are no evidence yet."""
+    windows_per_false_alarm: Annotated[int, Field(ge=20)] = 1000
+    """Without a change, drift is called at most once in this many windows on average."""
+    tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    """A change that does not matter, in probability: the share of rows that would have to move."""
+    block: Literal["row", "time", "caller"] = "time"
+    """What counts as one independent observation: each row, the rows of a time, or the rows of a caller."""
+    block_minutes: Annotated[int, Field(ge=1, le=1440)] = 5
+    """How long a block lasts with block = "time"."""
+    season_hours: Annotated[int, Field(ge=0, le=744)] = 0
+    """Traffic repeats after this long: 24 for a day, 168 for a week; 0: it is alike at any time."""
+    season_tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """With a season: how far a single window may be from the whole season's mix, in probability."""
+    maximum_violation_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """A larger share of a window's rows with a wrong value raises an alarm."""
+    maximum_rejected_percent: Annotated[float, Field(gt=0, le=100)] = 20.0
+    """A larger share of requests that do not match the schema raises an alarm."""
+    minimum_coverage_percent: Annotated[float, Field(ge=0, le=100)] = 90.0
+    """Fewer captured records, of those that should be, raise an alarm."""
+    late_minutes: Annotated[int, Field(ge=1, le=1440)] = 180
+    """How long a captured file may take to appear; one that comes later is counted and kept, and not compared."""
+    quiet_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """An endpoint without any request for this long raises an alarm."""
+    label_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """A prediction takes a label for this long."""
+    field_metrics: bool = True
+    """Whether each field has a metric of its own, at 0.30 dollars a month."""
+    processing_rows: Annotated[int, Field(ge=1)] = 200_000
+    """A window that looks larger is folded by Spark on SageMaker Processing instead of the function."""
+    processing_instance_type: InstanceType = "ml.m5.xlarge"
+    """What Spark runs on."""
+    processing_instances: Annotated[int, Field(ge=1)] = 2
+    """How many of them."""
+    quality: Quality = Quality()
+    """How predictions are compared with labels."""
+    fields: dict[str, MonitoredField] = {}
+    """What is expected of single fields, by name."""
+
+
 class Budget(Section):
     """What the package may cost a month, and how often it is expected to be called."""
 
@@ -191,6 +274,7 @@ class PackageConfig(Section):
     training: Training = Training()
     gate: Gate
     rollout: Rollout = Rollout()
+    monitor: Monitor = Monitor()
     budget: Budget = Budget()
     preflight: Preflight = Preflight()
 

@@ -36,8 +36,8 @@ REQUIRED_NAMES = {
 }
 
 
-RESERVED_NAMES = ("platform", *sorted(path.stem for path in ROOT.glob("[a-z]*.py")))
-"""The platform's own stack, and the modules beside the packages: a folder of such a name would hide the module."""
+RESERVED_NAMES = ("platform", "profile", *sorted(path.stem for path in ROOT.glob("[a-z]*.py")))
+"""The platform's own stack, and what lies beside the packages: a folder of such a name would hide it."""
 
 
 @dataclass(frozen=True, slots=True)

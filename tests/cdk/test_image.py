@@ -28,7 +28,7 @@ def package(workshop: Workshop) -> ModelPackage:
 def test_the_context_holds_the_package_without_data_artifacts_and_prose(package: ModelPackage, tmp_path: Path) -> None:
     context = write_build_context(package, tmp_path / "context")
 
-    inside = {name for name in contents(context / "model_packages") if "/" in name}
+    inside = {name for name in contents(context / "model_packages") if "/" in name and not name.startswith("profile/")}
     assert inside == {"flowers/schema.py", "flowers/requirements.txt", "flowers/notes/shapes.py"}
 
 
@@ -36,7 +36,7 @@ def test_the_context_holds_the_contract_and_no_other_package(package: ModelPacka
     context = write_build_context(package, tmp_path / "context")
 
     modules = {path.name for path in (context / "model_packages").iterdir()}
-    assert modules == {path.name for path in (ROOT / "model_packages").glob("*.py")} | {"flowers"}
+    assert modules == {path.name for path in (ROOT / "model_packages").glob("*.py")} | {"flowers", "profile"}
 
 
 def test_everything_that_the_dockerfile_copies_is_there(package: ModelPackage, tmp_path: Path) -> None:

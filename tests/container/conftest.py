@@ -35,6 +35,7 @@ def build_context(tmp_path: Path) -> Callable[[str], Path]:
         contract.mkdir()
         for module in (ROOT / "model_packages").glob("*.py"):
             shutil.copy(module, contract / module.name)
+        shutil.copytree(ROOT / "model_packages" / "profile", contract / "profile", ignore=without_caches)
         shutil.copytree(PACKAGES / package, contract / package, ignore=without_caches)
         return context
 

@@ -16,6 +16,10 @@ import model_packages
 from container.conformance import Finding, check, run, same_answer
 from model_packages.errors import OperatorError
 from model_packages.interface import load_interface
+from model_packages.profile.learning import build_baseline
+from model_packages.profile.quality import Labelled
+from model_packages.profile.quality_baseline import build_quality_baseline
+from model_packages.profile.quality_fields import QualityFields
 
 PACKAGES = Path(__file__).parent / "packages"
 NUMBERS = itertools.count()
@@ -35,6 +39,12 @@ def model_dir(tmp_path: Path) -> Path:
         "metrics": {"r_squared": 0.95},
     }
     (folder / "flyball.json").write_text(json.dumps(manifest))
+    (folder / "baseline").mkdir()
+    rows = [{"x": x / 10, "side": "right"} for x in range(20)]
+    baseline = build_baseline(
+        load_interface("linear"), requests=rows, responses=[{"y": 2 * row["x"] + 1} for row in rows]
+    )
+    (folder / "baseline" / "baseline.json").write_text(baseline.to_json())
     return folder
 
 
@@ -76,6 +86,8 @@ def test_a_package_that_keeps_the_contract_has_only_good_findings(model_dir: Pat
         "batch",
         "version",
         "gate",
+        "baseline",
+        "live quality",
         "behaviour: a_larger_x_gives_a_larger_y",
         "model folder",
     ]
@@ -180,3 +192,49 @@ def test_all_findings_are_printed_and_the_exit_code_says_whether_one_failed(
 )
 def test_numbers_may_differ_by_the_tolerance_and_nothing_else_may(*, found: Any, expected: Any, same: bool) -> None:
     assert same_answer(found, expected, tolerance=0.05) is same
+
+
+def with_quality(model_dir: Path, fields: QualityFields) -> None:
+    rows = [Labelled(str(y), {"y": y + 0.1}, {"y": y}) for y in range(20)]
+    quality = build_quality_baseline(fields, rows)
+    (model_dir / "baseline" / "quality.json").write_text(quality.to_json())
+
+
+def quality_of(findings: list[Finding]) -> Finding:
+    return next(finding for finding in findings if finding.check == "live quality")
+
+
+def test_the_quality_on_the_holdout_is_told_with_what_it_is_of(model_dir: Path) -> None:
+    with_quality(model_dir, QualityFields("number", "y", "y", "r2"))
+
+    found = quality_of(check("linear", model_dir))
+
+    assert found.passed
+    assert found.detail.startswith("r2 of y by y is 0.9997 (0.99")
+    assert found.detail.endswith("on 20 held-out predictions")
+
+
+def test_a_version_without_a_holdout_is_told_to_have_nothing_to_compare_with(model_dir: Path) -> None:
+    found = quality_of(check("linear", model_dir))
+
+    assert (found.passed, found.detail) == (True, "r2 of y by y; there was no holdout to compare with")
+
+
+def test_a_holdout_that_was_judged_by_other_fields_is_found(model_dir: Path) -> None:
+    with_quality(model_dir, QualityFields("class", "y", "y", "accuracy"))
+
+    found = quality_of(check("linear", model_dir))
+
+    assert not found.passed
+    assert found.detail.startswith("the holdout was judged by other fields")
+
+
+def test_a_field_of_quality_that_is_not_there_is_found(model_dir: Path, copy_of_linear: tuple[str, Edit]) -> None:
+    name, edit = copy_of_linear
+    rename(model_dir, name)
+    edit("package.toml", "[gate]", '[monitor.quality]\nlabel = "z"\n\n[gate]')
+
+    found = quality_of(check(name, model_dir))
+
+    assert not found.passed
+    assert f"{name}/package.toml: monitor.quality.label: found z; allowed: one of y" in found.detail

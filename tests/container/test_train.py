@@ -22,6 +22,8 @@ from container.train import train
 from container.training_job import TrainingJob
 from model_packages.dataset import Record, write_records
 from model_packages.errors import OperatorError, PackageError
+from model_packages.profile.baseline import Baseline
+from model_packages.profile.quality_baseline import QualityBaseline
 
 DEADLINE_SECONDS = 60.0
 FILE_CHANNEL = {"TrainingInputMode": "File"}
@@ -128,7 +130,10 @@ def test_the_same_data_and_seed_give_the_same_version(tmp_path: Path) -> None:
     for name in ("a", "b"):
         train("linear", TrainingJob.read(lay_out(tmp_path / name, hyperparameters={"seed": "3", "rate": "0.01"})))
 
-    contents = [{path.name: path.read_bytes() for path in (tmp_path / name / "model").iterdir()} for name in ("a", "b")]
+    models = [tmp_path / name / "model" for name in ("a", "b")]
+    contents = [
+        {path.relative_to(model): path.read_bytes() for path in model.rglob("*") if path.is_file()} for model in models
+    ]
 
     assert contents[0] == contents[1]
 
@@ -155,6 +160,48 @@ def test_without_a_holdout_the_version_has_no_metrics(tmp_path: Path) -> None:
 
     assert found == Evaluation(metrics={}, slices={})
     assert json.loads((tmp_path / "model" / "flyball.json").read_text())["records"] == {"training": 40, "holdout": 0}
+
+
+def test_the_version_has_a_baseline_of_its_data_beside_it(tmp_path: Path) -> None:
+    lay_out(tmp_path, hyperparameters={})
+
+    train("linear", TrainingJob.read(tmp_path))
+
+    folder = tmp_path / "model" / "baseline"
+    baseline = Baseline.from_json((folder / "baseline.json").read_text())
+    assert (baseline.rows, baseline.tally.responses) == (60, 20)
+    assert json.loads((folder / "statistics.json").read_text())["dataset"] == {"item_count": 60}
+    assert {field["name"] for field in json.loads((folder / "constraints.json").read_text())["features"]} >= {"x", "y"}
+    assert json.loads((tmp_path / "model" / "flyball.json").read_text())["baseline"] == baseline.identity
+    for path in folder.iterdir():
+        assert (tmp_path / "output" / "data" / "baseline" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_the_version_s_quality_on_its_holdout_is_beside_the_baseline(tmp_path: Path) -> None:
+    lay_out(tmp_path, hyperparameters={})
+
+    evaluation = train("linear", TrainingJob.read(tmp_path))
+
+    quality = QualityBaseline.from_json((tmp_path / "model" / "baseline" / "quality.json").read_text())
+    assert (quality.fields.prediction, quality.fields.label, quality.rows) == ("y", "y", 20)
+    assert quality.metrics["r2"].value == pytest.approx(evaluation.metrics["r_squared"], abs=1e-4)
+
+
+def test_without_a_holdout_there_is_no_quality_to_compare_with(tmp_path: Path) -> None:
+    lay_out(tmp_path, hyperparameters={}, holdout=False)
+
+    train("linear", TrainingJob.read(tmp_path))
+
+    assert not (tmp_path / "model" / "baseline" / "quality.json").exists()
+
+
+def test_without_a_holdout_the_answers_are_those_to_the_training_data(tmp_path: Path) -> None:
+    lay_out(tmp_path, hyperparameters={}, holdout=False)
+
+    train("linear", TrainingJob.read(tmp_path))
+
+    baseline = Baseline.from_json((tmp_path / "model" / "baseline" / "baseline.json").read_text())
+    assert (baseline.rows, baseline.tally.responses) == (40, 40)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +250,7 @@ def test_the_verb_trains_and_exits_with_0(build_context: Callable[[str], Path], 
 
     assert process.returncode == 0, output
     assert json.loads(output.splitlines()[-1])["metrics"]["r_squared"] > 0.99
-    assert sorted(path.name for path in (ml_root / "model").iterdir()) == ["flyball.json", "line.pt"]
+    assert sorted(path.name for path in (ml_root / "model").iterdir()) == ["baseline", "flyball.json", "line.pt"]
     assert not (ml_root / "output" / "failure").exists()
 
 

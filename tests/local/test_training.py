@@ -24,6 +24,9 @@ def project(tmp_path: Path) -> Project:
     (model / "weights").write_text("3")
     pack(model, folder / "model.tar.gz")
     (folder / "flyball.json").write_text(json.dumps(MANIFEST))
+    (folder / "baseline").mkdir()
+    for name in ("baseline.json", "constraints.json", "statistics.json"):
+        (folder / "baseline" / name).write_text("{}")
     return project
 
 
@@ -45,7 +48,7 @@ def test_a_version_with_a_damaged_manifest_is_none(project: Project, manifest: s
         load_version("roses", project=project)
 
 
-@pytest.mark.parametrize("file", ["model.tar.gz", "flyball.json"])
+@pytest.mark.parametrize("file", ["model.tar.gz", "flyball.json", "baseline/baseline.json"])
 def test_half_a_version_is_none(project: Project, file: str) -> None:
     (project.version("roses") / file).unlink()
 

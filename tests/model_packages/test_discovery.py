@@ -160,7 +160,7 @@ def test_data_in_s3_needs_no_folder(tmp_path: Path) -> None:
     assert discover(tmp_path)[0].config.training.data == "s3://bucket/ant"
 
 
-@pytest.mark.parametrize("name", ["Ant", "2ant", "an-t", "ant_", "class", "platform", "contract", "errors"])
+@pytest.mark.parametrize("name", ["Ant", "2ant", "an-t", "ant_", "class", "platform", "contract", "profile"])
 def test_a_name_that_no_package_may_have_is_a_problem(tmp_path: Path, name: str) -> None:
     make_package(tmp_path, name)
 
@@ -172,7 +172,7 @@ def test_a_name_that_no_package_may_have_is_a_problem(tmp_path: Path, name: str)
 def test_every_module_beside_the_packages_is_a_reserved_name() -> None:
     modules = {path.stem for path in ROOT.glob("*.py")} - {"__init__"}
 
-    assert set(RESERVED_NAMES) == modules | {"platform"}
+    assert set(RESERVED_NAMES) == modules | {"platform", "profile"}
     assert all(name_problem(name) for name in RESERVED_NAMES)
 
 

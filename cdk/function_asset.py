@@ -7,6 +7,7 @@ Lambda's platform and kept in the build folder, so that every later build works 
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 FILE_TIME = 315_619_200  # 1980-01-02: the first day that a zip file can hold in every time zone
 
-FunctionName = Literal["gateway", "catalogue", "champion"]
+FunctionName = Literal["gateway", "catalogue", "champion", "monitor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ class FunctionContent:
     """What one function needs beside its own folder and `functions/shared`."""
 
     contract: tuple[str, ...]
-    """Modules of `model_packages/`."""
+    """Modules of `model_packages/`, and packages of it that hold no model."""
+    functions: tuple[str, ...] = ()
+    """Modules of other functions."""
+    libraries: tuple[str, ...] = ()
+    """Which of ONLY_WHERE_NAMED it imports."""
     package_files: tuple[str, ...] = ()
     """Files of each model package."""
     aws_services: tuple[str, ...] = ()
@@ -59,16 +64,31 @@ CONTENTS: Mapping[FunctionName, FunctionContent] = {
     "gateway": FunctionContent(
         contract=("__init__", "errors", "fields", "interface"),
         package_files=("schema.py",),
-        aws_services=("sagemaker-runtime",),
+        aws_services=("sagemaker-runtime", "s3"),
     ),
     "catalogue": FunctionContent(
         contract=("__init__", "contract", "errors", "fields", "interface"),
         package_files=("schema.py", "examples.json", "package.toml"),
     ),
     "champion": FunctionContent(contract=("__init__", "errors"), aws_services=("ssm",)),
+    "monitor": FunctionContent(
+        contract=("__init__", "contract", "discovery", "errors", "fields", "interface", "profile"),
+        functions=("gateway/__init__", "gateway/metrics"),
+        libraries=("numpy", "orjson", "pillow"),
+        package_files=("schema.py", "package.toml"),
+        aws_services=("cloudwatch", "logs", "s3", "sagemaker", "ssm"),
+    ),
 }
 
 ONLY_WITH_BOTOCORE = ("botocore", "dateutil", "python_dateutil", "six", "urllib3")
+ONLY_WHERE_NAMED: Mapping[str, tuple[str, ...]] = {
+    "numpy": ("numpy", "numpy.libs"),
+    "orjson": ("orjson",),
+    "pillow": ("PIL", "pillow", "pillow.libs"),
+}
+"""What most functions start without, by library: its folders."""
+NEVER_RUN = ("tests", "*.pyi", "*.a", "include", "f2py")
+"""Of a library's folders, at any depth: a third of NumPy."""
 KEPT_METADATA = ("METADATA", "WHEEL", "licenses", "LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt")
 """Of a *.dist-info folder; the local cloud reads which distribution it is, and for which interpreter."""
 BOTOCORE_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
@@ -161,12 +181,17 @@ def _sources(function: FunctionName, packages: Sequence[ModelPackage]) -> Iterat
     """The asset's own files: path in the asset, and content."""
     content = CONTENTS[function]
     code = [path for folder in (function, "shared") for path in (ROOT / "functions" / folder).rglob("*.py")]
-    contract = [ROOT / "model_packages" / f"{module}.py" for module in content.contract]
-    for path in sorted([ROOT / "functions" / "__init__.py", *code, *contract]):
+    borrowed = [ROOT / "functions" / f"{module}.py" for module in content.functions]
+    contract = [path for module in content.contract for path in _modules(ROOT / "model_packages" / module)]
+    for path in sorted([ROOT / "functions" / "__init__.py", *code, *borrowed, *contract]):
         yield path.relative_to(ROOT).as_posix(), path.read_bytes()
     for package in packages:
         for name in content.package_files:
             yield f"model_packages/{package.name}/{name}", (package.path / name).read_bytes()
+
+
+def _modules(path: Path) -> list[Path]:
+    return list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
 def _hash(function: FunctionName, sources: Mapping[str, bytes], *, compiled: bool) -> str:
@@ -181,7 +206,7 @@ def _fill(
     folder: Path, sources: Mapping[str, bytes], dependencies: Path, function: FunctionName, compiler: str | None
 ) -> None:
     services = CONTENTS[function].aws_services
-    shutil.copytree(dependencies, folder, dirs_exist_ok=True, ignore=None if services else _leave_out_botocore)
+    shutil.copytree(dependencies, folder, dirs_exist_ok=True, ignore=_leave_out(dependencies, CONTENTS[function]))
     if services:
         _trim_botocore(folder / "botocore" / "data", services)
     for name, content in sources.items():
@@ -192,8 +217,18 @@ def _fill(
         _compile(folder, compiler)
 
 
-def _leave_out_botocore(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name.split("-")[0].removesuffix(".py") in ONLY_WITH_BOTOCORE}
+def _leave_out(dependencies: Path, content: FunctionContent) -> Callable[[str, list[str]], set[str]]:
+    """What of the fetched libraries the function does not need: whole ones, and in each what never runs."""
+    others = {name for library, names in ONLY_WHERE_NAMED.items() if library not in content.libraries for name in names}
+    unwanted = others if content.aws_services else {*others, *ONLY_WITH_BOTOCORE}
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        if Path(folder) == dependencies:
+            return {name for name in names if name.split("-")[0].removesuffix(".py") in unwanted}
+        is_named = Path(folder).relative_to(dependencies).parts[0] in ONLY_WHERE_NAMED
+        return {name for pattern in NEVER_RUN for name in fnmatch.filter(names, pattern)} if is_named else set()
+
+    return ignore
 
 
 def _trim_botocore(data: Path, services: Collection[str]) -> None:

@@ -12,45 +12,67 @@ from cdk.endpoint import Endpoint
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.python_function import FunctionSpec, PythonFunction
-from cdk.sources import Sources
+from cdk.rules import acknowledge_resource
+from cdk.time_limits import gateway_seconds
 from functions.gateway.settings import GatewaySettings
 
 MEMORY_MB = 1024  # about half a CPU; parsing and checking a megabyte of JSON takes tens of milliseconds with it
-MARGIN_SECONDS = 5  # the function outlives the endpoint's timeout, so that it can still say what happened
 
 
 class Gateway(PythonFunction):
-    """Invokes its one endpoint and nothing else; only the platform's API may invoke it, and only for its own paths."""
+    """Invokes its one endpoint, stores its labels, and nothing else; only the platform's API may invoke it, and only
+    for its own paths.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, endpoint: Endpoint, platform: PlatformStack) -> None:
         names = endpoint.names
         super().__init__(
             scope,
             construct_id,
-            spec=_spec(names, endpoint=endpoint, sources=platform.sources),
+            spec=_spec(names, endpoint=endpoint, platform=platform),
             key=platform.key,
             interfaces=platform.network.functions,
             settings=platform.settings,
         )
+        for prefix in (names.labels, names.captures):
+            resource = f"{platform.export_value(platform.buckets.captures.bucket_arn)}/{prefix}*"
+            acknowledge_resource(self.role, resource, reason="Labels and captures are named when they are written.")
         platform.api.allow_invocation(self, function=self.function, path=f"/models/{names.package.name}/*")
 
 
-def _spec(names: PackageNames, *, endpoint: Endpoint, sources: Sources) -> FunctionSpec:
+def _spec(names: PackageNames, *, endpoint: Endpoint, platform: PlatformStack) -> FunctionSpec:
     package = names.package
-    limits = package.config.endpoint
+    limits, capture, monitor = package.config.endpoint, package.config.capture, package.config.monitor
     settings = GatewaySettings(
         package=package.name,
         endpoint_name=endpoint.name,  # a reference, so that CloudFormation changes the endpoint first
         timeout_seconds=limits.timeout_seconds,
         maximum_body_bytes=limits.maximum_body_bytes,
         maximum_rows=limits.maximum_rows,
+        captures_bucket=platform.buckets.captures.bucket_name,
+        label_days=min(monitor.label_days, capture.retention_days),
+        capture_percent=capture.percent if capture.by == "gateway" else 0,
+        block=monitor.block,
     )
     return FunctionSpec(
         name=names.gateway_function,
         description=f"Checks and forwards requests to the endpoint {names.endpoint}",
-        asset=sources.function_asset("gateway", packages=[package]),
+        asset=platform.sources.function_asset("gateway", packages=[package]),
         environment=settings.to_environment(),
-        timeout_seconds=limits.timeout_seconds + MARGIN_SECONDS,
+        timeout_seconds=gateway_seconds(limits),
         memory_mb=MEMORY_MB,
-        statements=[iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint.arn])],
+        statements=[
+            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint.arn]),
+            *_storing(names, platform=platform, captures=settings.capture_percent > 0),
+        ],
     )
+
+
+def _storing(names: PackageNames, *, platform: PlatformStack, captures: bool) -> list[iam.PolicyStatement]:
+    """Labels always, captures where nobody else writes them; nothing is read back."""
+    bucket = platform.export_value(platform.buckets.captures.bucket_arn)
+    prefixes = [names.labels, names.captures] if captures else [names.labels]
+    return [
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket}/{prefix}*" for prefix in prefixes]),
+        iam.PolicyStatement(actions=["kms:GenerateDataKey"], resources=[platform.key.key_arn]),
+    ]

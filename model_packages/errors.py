@@ -2,10 +2,12 @@
 
     FlyballError
       CallerError       the request is wrong: InvalidRequest 422, UnknownModel 404, UnknownPath 404,
-                        MethodNotAllowed 405, PayloadTooLarge 413, UnsupportedContent 415
+                        MethodNotAllowed 405, PayloadTooLarge 413, UnsupportedContent 415,
+                        UnknownInference 404, InferenceExpired 410
       ModelError        the model did not answer as it must: ModelUnavailable 503, ModelThrottled 429,
                         ModelTimedOut 504, PredictionFailed 502, ContractViolation 502
-      OperatorError     who runs Flyball must act: PackageError, UnsupportedResource, ProcessDied, ...
+      OperatorError     who runs Flyball must act: PackageError, UnsupportedResource, ProcessDied, ...,
+                        StoreUnavailable 503
 
 Attributes carry the facts; the message says what was found, what is allowed and what to do.
 """
@@ -40,18 +42,39 @@ class FieldProblem:
     allowed: str
 
 
-class InvalidRequest(CallerError):
-    """The body is not what the package's schema says; `problems` names its bad fields, `omitted` counts the rest."""
+class RefusedFields(CallerError):
+    """Fields of the body are at fault; `problems` names them, `omitted` counts those that are not named."""
 
-    status = 422
     NAMED: ClassVar[int] = 5
+    FAULT: ClassVar[str] = "the request cannot be taken"
 
     def __init__(self, problems: Sequence[FieldProblem], *, omitted: int = 0) -> None:
         self.problems, self.omitted = tuple(problems), omitted
         fields = [problem.pointer or "its root" for problem in self.problems]
         more = len(fields) + omitted - self.NAMED
         rest = f" and {more} more" if more > 0 else ""
-        super().__init__(f"the request does not match the schema at {', '.join(fields[: self.NAMED])}{rest}")
+        super().__init__(f"{self.FAULT} at {', '.join(fields[: self.NAMED])}{rest}")
+
+
+class InvalidRequest(RefusedFields):
+    """The body is not what the package's schema says."""
+
+    status = 422
+    FAULT = "the request does not match the schema"
+
+
+class UnknownInference(RefusedFields):
+    """A label is for an inference id that this model has never answered with."""
+
+    status = 404
+    FAULT = "this model made no prediction with the inference id"
+
+
+class InferenceExpired(RefusedFields):
+    """A label is for a prediction that is too old to take one."""
+
+    status = 410
+    FAULT = "the prediction is too old for a label"
 
 
 class UnknownModel(CallerError):
@@ -145,6 +168,13 @@ class ContractViolation(ModelError):
 
 class OperatorError(FlyballError):
     """Whoever runs Flyball can mend it; the command line prints it as one message and exits with code 2."""
+
+
+class StoreUnavailable(OperatorError):
+    """S3 did not take what a caller sent; `retry_after_seconds` is when to try again."""
+
+    status: ClassVar[int] = 503
+    retry_after_seconds: ClassVar[int] = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from functions.catalogue.models import find_models
 from functions.catalogue.settings import SERVICE_NAME, CatalogueSettings
 from functions.shared.logs import make_logger
 from functions.shared.proxy import ProxyAnswer, ProxyEvent
-from functions.shared.uuid7 import InferenceIds
+from functions.shared.uuid7 import InferenceIds, Issuer
 
 catalogue = Catalogue(
     models=find_models(Path(model_packages.__path__[0])),
     settings=CatalogueSettings.from_environment(os.environ),
-    make_id=InferenceIds(),
+    make_id=InferenceIds(Issuer("catalogue")),
     log=make_logger(service=SERVICE_NAME),
 )
 

@@ -47,8 +47,20 @@ MODEL_ERRORS: Mapping[int, str] = {
     502: "The model failed on this request, or answered what its schema does not allow.",
     503: "The model has no server ready to answer.",
 }
+FEEDBACK_ERRORS: Mapping[int, str] = {
+    404: "Labels: this model made no prediction with the inference id; `errors` names every label.",
+    405: "The path has other methods.",
+    410: "Labels: the prediction is too old for a label; `errors` names every label.",
+    413: "The body is larger than the model accepts.",
+    415: "The body is not JSON in UTF-8, uncompressed.",
+    422: "The body is not what the schema says; `errors` names every bad field.",
+    503: "Labels: they could not be stored; the same request can be sent again.",
+}
+MAXIMUM_LABELS = 500
+"""In one request; the gateway's own number, which is not imported because a test compares them."""
 RETRIED = (429, 503)
 
+_NULL: Json = {"type": "null"}
 _PROBLEM: Json = {
     "type": "object",
     "description": "A problem document (RFC 9457).",
@@ -119,7 +131,7 @@ def openapi_document(
         "security": [{scheme: []}],
         "paths": {
             **_catalogue_paths(security=[] if settings.documentation == "public" else [{scheme: []}]),
-            **{f"/models/{model.name}/predict": {"post": _predict(model)} for model in models},
+            **{path: {"post": post} for model in models for path, post in _model_posts(model).items()},
         },
         "components": {"schemas": _schemas(models), "securitySchemes": {scheme: SECURITY_SCHEMES[scheme]}},
         **({"x-flyball-unavailable": list(unavailable)} if unavailable else {}),
@@ -141,6 +153,11 @@ def _catalogue_paths(*, security: Sequence[Json]) -> Json:
         "/openapi.json": {"get": get("This document", "openapi", {JSON_MEDIA_TYPE: {"schema": {"type": "object"}}})},
         "/models/{name}": {"get": {**page, "parameters": [name]}},
     }
+
+
+def _model_posts(model: PublishedModel) -> dict[str, Json]:
+    """What is sent to a model, by path."""
+    return {f"/models/{model.name}/predict": _predict(model), f"/models/{model.name}/feedback": _feedback(model)}
 
 
 def _predict(model: PublishedModel) -> Json:
@@ -180,6 +197,37 @@ def _answer(model: PublishedModel) -> Json:
     }
 
 
+def _feedback(model: PublishedModel) -> Json:
+    accepted = _object({"accepted": {"type": "integer", "description": "How many labels were stored."}})
+    return {
+        "operationId": f"label_{model.name}",
+        "summary": "The truth about earlier predictions",
+        "description": "All labels of a request are stored, or none. A label that is sent twice counts once; of two "
+        "for one prediction the newer counts.",
+        "tags": [model.name],
+        "requestBody": {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": _labels(model)}}},
+        "responses": {
+            "202": {"description": "The labels are stored.", "content": {JSON_MEDIA_TYPE: {"schema": accepted}}},
+            **_errors({**EDGE_ERRORS, **FEEDBACK_ERRORS}),
+        },
+    }
+
+
+def _labels(model: PublishedModel) -> Json:
+    one = _object(
+        {
+            "inference_id": {"type": "string", "format": "uuid", "description": "Of the answer that the label is for."},
+            "label": {"$ref": f"#/components/schemas/{model.name}.Label"},
+        }
+    )
+    one["properties"]["row"] = {
+        "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": model.config.endpoint.maximum_rows}, _NULL],
+        "description": "Which of the request's `instances`, from 0; needed where there were several.",
+    }
+    many = _object({"labels": {"type": "array", "items": one, "minItems": 1, "maxItems": MAXIMUM_LABELS}})
+    return {"oneOf": [one, many]}
+
+
 def _object(properties: Json) -> Json:
     return {
         "type": "object",
@@ -214,6 +262,7 @@ def _schemas(models: Sequence[PublishedModel]) -> Json:
         interface = model.interface
         shared |= _payload_schemas(model.name, "Request", interface.request, interface.request_fields)
         shared |= _payload_schemas(model.name, "Response", interface.response, interface.response_fields)
+        shared |= _payload_schemas(model.name, "Label", interface.label, interface.label_fields)
     return shared
 
 

@@ -16,7 +16,7 @@ from html import escape
 from typing import Any
 
 from functions.catalogue.models import PublishedModel
-from functions.catalogue.openapi import EDGE_ERRORS, MODEL_ERRORS
+from functions.catalogue.openapi import EDGE_ERRORS, FEEDBACK_ERRORS, MAXIMUM_LABELS, MODEL_ERRORS
 from functions.catalogue.settings import CatalogueSettings
 from model_packages.fields import FieldSpec, Kind
 
@@ -61,6 +61,8 @@ _CREDENTIALS = {
     "cognito": '--header "Authorization: Bearer $ID_TOKEN"',
 }
 
+EXAMPLE_ID = "019e0000-0000-7000-8000-000000000000"
+
 _ROW_OF_NUMBERS = re.compile(r"\[(\n[-+.\deE,\s]+)\]")
 _LIMITS: Mapping[str, str] = {
     "minimum": "{} or more",
@@ -92,6 +94,7 @@ def documentation_page(model: PublishedModel, *, url: str, settings: CatalogueSe
             _fields_section("Request", model.interface.request_fields),
             _fields_section("Response", model.interface.response_fields),
             _examples_section(model.examples),
+            _feedback_section(model, url=url, settings=settings),
             _errors_section(),
             f"<footer>Schema <code>{model.interface.schema_hash}</code></footer></main></body></html>",
         ]
@@ -106,10 +109,14 @@ def curl_line(request: Any, *, url: str, settings: CatalogueSettings) -> str:
 
 
 def _fields_section(title: str, fields: Sequence[FieldSpec]) -> str:
+    return f"<h2>{escape(title)}</h2>" + _fields_table(title, fields)
+
+
+def _fields_table(title: str, fields: Sequence[FieldSpec]) -> str:
     columns = {name: [cell(spec) for spec in fields] for name, cell in _COLUMNS.items()}
     used = {name: cells for name, cells in columns.items() if any(cells)}
     rows = list(zip(*used.values(), strict=True))
-    return f"<h2>{escape(title)}</h2>" + _table(f"Fields of the {title.lower()}", list(used), rows)
+    return _table(f"Fields of the {title.lower()}", list(used), rows)
 
 
 def _examples_section(examples: Sequence[dict[str, Any]]) -> str:
@@ -122,12 +129,40 @@ def _examples_section(examples: Sequence[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
+def _feedback_section(model: PublishedModel, *, url: str, settings: CatalogueSettings) -> str:
+    fields = model.interface.label_fields
+    label = {"inference_id": EXAMPLE_ID, "label": {spec.name: _example_value(spec) for spec in fields}}
+    return (
+        "<h2>Tell it the truth</h2><p>What turned out to be true of a prediction is sent with the "
+        "<code>inference_id</code> of its answer, and with <code>row</code> (from 0) where the request had several "
+        f"<code>instances</code>. <code>{{&quot;labels&quot;: [...]}}</code> holds up to {MAXIMUM_LABELS} at once.</p>"
+        + _line(curl_line(label, url=url.removesuffix("predict") + "feedback", settings=settings))
+        + "\n"
+        + _fields_table("Label", fields)
+    )
+
+
+def _example_value(spec: FieldSpec) -> Any:
+    """Any value of the field's kind: it shows the form, and nobody sends it."""
+    if spec.kind is Kind.CATEGORY:
+        return spec.categories[0]
+    values = {Kind.BOOLEAN: True, Kind.TEXT: "...", Kind.TENSOR: ["..."], Kind.IMAGE: ["..."]}
+    return values.get(spec.kind, spec.minimum or 0)
+
+
 def _errors_section() -> str:
-    rows = [(str(status), meaning) for status, meaning in sorted({**EDGE_ERRORS, **MODEL_ERRORS}.items())]
+    kinds = (EDGE_ERRORS, MODEL_ERRORS, FEEDBACK_ERRORS)
+    statuses = sorted({status for errors in kinds for status in errors})
+    rows = [(str(status), _meanings(status, *kinds)) for status in statuses]
     return (
         "<h2>Errors</h2><p>Every error is a problem document (RFC 9457, <code>application/problem+json</code>).</p>"
         + _table("Statuses", ("Status", "Meaning"), rows)
     )
+
+
+def _meanings(status: int, *kinds: Mapping[int, str]) -> str:
+    """What a status means on either path, each sentence once."""
+    return " ".join(dict.fromkeys(errors[status] for errors in kinds if status in errors))
 
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -68,7 +68,7 @@ class Invocation:
 class Endpoint(Protocol):
     """Answers one request. Raises: ModelError, or InvalidRequest for what only the container could find."""
 
-    def invoke(self, body: bytes, *, inference_id: str) -> Invocation: ...
+    def invoke(self, body: bytes, *, inference_id: str, caller: str | None = None) -> Invocation: ...
 
 
 def make_client(*, timeout_seconds: float) -> BaseClient:
@@ -96,9 +96,11 @@ class SageMakerEndpoint:
     ) -> None:
         self._client, self._endpoint_name, self._clock_seconds = client, endpoint_name, clock_seconds
 
-    def invoke(self, body: bytes, *, inference_id: str) -> Invocation:
+    def invoke(self, body: bytes, *, inference_id: str, caller: str | None = None) -> Invocation:
+        """`caller` goes with the call as its custom attribute, and so into what the endpoint captures."""
+        attributes = {"CustomAttributes": f"caller={caller}"} if caller else {}
         try:
-            return self._invoke_despite_dead_connection(body, inference_id)
+            return self._invoke_despite_dead_connection(body, {"InferenceId": inference_id, **attributes})
         except (ClientError, HTTPClientError, IncompleteReadError) as error:
             raise failure_of(error) from error
 
@@ -107,26 +109,26 @@ class SageMakerEndpoint:
         event = "before-send.sagemaker-runtime.InvokeEndpoint"
         self._client.meta.events.register_first(event, _answer_without_network)
         try:
-            self._invoke_once(b"{}", "")
+            self._invoke_once(b"{}", {"InferenceId": ""})
         finally:
             self._client.meta.events.unregister(event, _answer_without_network)
 
-    def _invoke_despite_dead_connection(self, body: bytes, inference_id: str) -> Invocation:
+    def _invoke_despite_dead_connection(self, body: bytes, facts: Mapping[str, str]) -> Invocation:
         started = self._clock_seconds()
         try:
-            return self._invoke_once(body, inference_id)
+            return self._invoke_once(body, facts)
         except (ConnectionClosedError, EndpointConnectionError):
             if self._clock_seconds() - started > CONNECT_TIMEOUT_SECONDS:
                 raise
-        return self._invoke_once(body, inference_id)
+        return self._invoke_once(body, facts)
 
-    def _invoke_once(self, body: bytes, inference_id: str) -> Invocation:
+    def _invoke_once(self, body: bytes, facts: Mapping[str, str]) -> Invocation:
         answer = self._client.invoke_endpoint(
             EndpointName=self._endpoint_name,
             Body=body,
             ContentType="application/json",
             Accept="application/json",
-            InferenceId=inference_id,
+            **facts,
         )
         return Invocation(
             content=answer["Body"].read(),

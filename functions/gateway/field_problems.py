@@ -14,6 +14,8 @@ from model_packages.errors import FieldProblem
 MAXIMUM_PROBLEMS = 100
 MAXIMUM_FOUND_CHARACTERS = 80
 MAXIMUM_POINTER_CHARACTERS = 200
+INFERENCE_UNKNOWN, INFERENCE_EXPIRED = "inference_unknown", "inference_expired"
+"""The codes of an inference id that takes no label."""
 
 _ALLOWED: Mapping[str, str] = {
     "bool_type": "true or false",
@@ -25,6 +27,8 @@ _ALLOWED: Mapping[str, str] = {
     "image_base64": "a PNG in base64",
     "image_png": "a PNG in base64",
     "image_size": "a PNG with [height, width, channels, bits] = {allowed}",
+    INFERENCE_EXPIRED: "a prediction of the last {days} days; this one was made {made}",
+    INFERENCE_UNKNOWN: "the inference_id of one of this model's answers",
     "int_type": "an integer",
     "json_invalid": "one JSON value in UTF-8",
     "less_than": "less than {lt}",

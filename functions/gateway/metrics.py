@@ -12,7 +12,10 @@ REASON_DIMENSION = "reason"
 
 
 class Metric(StrEnum):
-    """`MODEL_LATENCY` and `GATEWAY_OVERHEAD` are in milliseconds; the others are counts."""
+    """`MODEL_LATENCY` and `GATEWAY_OVERHEAD` are in milliseconds; the others are counts.
+
+    All but the last three, and INTERNAL_ERRORS, are of predictions alone.
+    """
 
     REQUESTS = "Requests"
     REJECTED_REQUESTS = "RejectedRequests"
@@ -20,3 +23,9 @@ class Metric(StrEnum):
     INTERNAL_ERRORS = "InternalErrors"
     MODEL_LATENCY = "ModelLatency"
     GATEWAY_OVERHEAD = "GatewayOverhead"
+    CAPTURE_FAILURES = "CaptureFailures"
+    """Answered requests whose capture the gateway could not store."""
+    LABELS = "Labels"
+    """Labels that were stored."""
+    REJECTED_FEEDBACK = "RejectedFeedback"
+    """Requests with labels of which none was stored, by the caller's fault."""

@@ -26,9 +26,9 @@ def read_choice(environment: Mapping[str, str], name: str, choices: Sequence[str
     return value
 
 
-def read_whole_number(environment: Mapping[str, str], name: str) -> int:
-    """The variable's value, 1 or more. Raises: OperatorError if it is not."""
+def read_whole_number(environment: Mapping[str, str], name: str, *, least: int = 1) -> int:
+    """The variable's value, `least` or more. Raises: OperatorError if it is not."""
     value = read_text(environment, name)
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise OperatorError(f"environment variable {name}: found {value!r}; allowed: a whole number, 1 or more")
+    if not (value.isascii() and value.isdigit() and int(value) >= least):
+        raise OperatorError(f"environment variable {name}: found {value!r}; allowed: a whole number, {least} or more")
     return int(value)

@@ -16,13 +16,14 @@ from model_packages.errors import (
     CallerError,
     ContractViolation,
     FieldProblem,
-    InvalidRequest,
     MethodNotAllowed,
     ModelError,
     ModelThrottled,
     ModelTimedOut,
     ModelUnavailable,
     PredictionFailed,
+    RefusedFields,
+    StoreUnavailable,
     UnknownModel,
 )
 
@@ -42,7 +43,8 @@ _MODEL_DETAILS: Mapping[type[ModelError], str] = {
 
 def code_of(error: Exception) -> str:
     """The stable word for an error's class: the end of the problem's `type`, and the reason in metrics and logs."""
-    return slug_of(type(error).__name__) if isinstance(error, CallerError | ModelError) else INTERNAL_ERROR
+    told = isinstance(error, CallerError | ModelError | StoreUnavailable)
+    return slug_of(type(error).__name__) if told else INTERNAL_ERROR
 
 
 def slug_of(class_name: str) -> str:
@@ -51,7 +53,7 @@ def slug_of(class_name: str) -> str:
 
 
 def status_of(error: Exception) -> int:
-    return error.status if isinstance(error, CallerError | ModelError) else 500
+    return error.status if isinstance(error, CallerError | ModelError | StoreUnavailable) else 500
 
 
 def problem_document(*, code: str, status: int, detail: str, instance: str | None = None) -> dict[str, Any]:
@@ -86,13 +88,15 @@ def _detail(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModelError):
         return _MODEL_DETAILS.get(type(error), "The model did not answer as it must.")
+    if isinstance(error, StoreUnavailable):
+        return "What was sent could not be stored. Send the same again in a moment: it counts once."
     return "The gateway failed. Its operators see why in the log, by the inference id."
 
 
 def _extensions(error: Exception) -> dict[str, Any]:
     if isinstance(error, UnknownModel):
         return {"models": list(error.known)}
-    if not isinstance(error, InvalidRequest):
+    if not isinstance(error, RefusedFields):
         return {}
     omitted = {"omitted_errors": error.omitted} if error.omitted else {}
     return {"errors": _field_problems(error.problems), **omitted}
@@ -108,6 +112,6 @@ def _field_problems(problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
 def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         return {"Allow": ", ".join(error.allowed)}
-    if isinstance(error, ModelError) and error.retry_after_seconds is not None:
+    if isinstance(error, ModelError | StoreUnavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(error.retry_after_seconds)}
     return {}

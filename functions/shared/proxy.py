@@ -66,6 +66,12 @@ def read_path(event: ProxyEvent) -> str:
     return "/" + "/".join(_parts(own))
 
 
+def read_time_ms(event: ProxyEvent) -> int | None:
+    """When API Gateway received the request, in milliseconds since 1970; None where the event does not say."""
+    moment = (event.get("requestContext") or {}).get("requestTimeEpoch")
+    return moment if isinstance(moment, int) and moment > 0 else None
+
+
 def read_json_body(event: ProxyEvent, *, limit_bytes: int) -> bytes:
     """The body as the caller sent it.
 

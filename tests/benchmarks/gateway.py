@@ -126,6 +126,10 @@ def _environment(port: int) -> dict[str, str]:
         timeout_seconds=20,
         maximum_body_bytes=1_048_576,
         maximum_rows=256,
+        captures_bucket="captures",
+        label_days=30,
+        capture_percent=0,
+        block="time",
     )
     return {
         "PATH": os.environ["PATH"],

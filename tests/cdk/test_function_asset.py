@@ -31,6 +31,7 @@ from cdk.function_asset import (
 )
 from functions.catalogue.settings import CatalogueSettings
 from functions.gateway.settings import GatewaySettings
+from functions.monitor.settings import MonitorSettings
 from local.lambda_code import unpack
 from model_packages.contract import Gate, PackageConfig
 from model_packages.discovery import ModelPackage, discover
@@ -41,10 +42,11 @@ FLOWERS = ModelPackage(
     path=ROOT / "tests" / "functions" / "packages" / "flowers",
     config=PackageConfig(description="Flowers.", task="regression", gate=Gate(metric="r2", minimum=0.5)),
 )
-FUNCTIONS: tuple[FunctionName, ...] = ("gateway", "catalogue", "champion")
+FUNCTIONS: tuple[FunctionName, ...] = ("gateway", "catalogue", "champion", "monitor")
+MONITORED = {"cloudwatch", "logs", "s3", "sagemaker", "ssm"}
 ENDPOINTS = {
     "version": 3,
-    "partitions": [{"partition": "aws", "services": {"ssm": {}, "s3": {}, "sagemaker-runtime": {}}}],
+    "partitions": [{"partition": "aws", "services": {name: {} for name in (*MONITORED, "sagemaker-runtime")}}],
 }
 
 
@@ -58,12 +60,22 @@ def few_dependencies(build_folder: Path) -> Path:
         "botocore/data/_retry.json": "{}",
         "botocore/data/sdk-default-configuration.json": "{}",
         "botocore/data/anything-else.json": "{}",
-        "botocore/data/ssm/2014-11-06/service-2.json.gz": "",
-        "botocore/data/s3/2006-03-01/service-2.json.gz": "",
-        "botocore/data/sagemaker-runtime/2017-05-13/service-2.json.gz": "",
+        "botocore/data/lambda/2020-01-01/service-2.json.gz": "",
+        **{f"botocore/data/{name}/2020-01-01/service-2.json.gz": "" for name in (*MONITORED, "sagemaker-runtime")},
         "botocore-1.44.5.dist-info/METADATA": "Name: botocore",
         "six.py": "",
         "pydantic/__init__.py": "",
+        "pydantic/tests/__init__.py": "",
+        "numpy/__init__.py": "",
+        "numpy/__init__.pyi": "",
+        "numpy/linalg/lapack_lite.py": "",
+        "numpy/linalg/tests/test_linalg.py": "",
+        "numpy/_core/include/numpy/arrayobject.h": "",
+        "numpy/f2py/__init__.py": "",
+        "numpy.libs/libopenblas.so": "",
+        "numpy-2.4.6.dist-info/METADATA": "Name: numpy",
+        "orjson/__init__.py": "",
+        "orjson-3.13.0.dist-info/METADATA": "Name: orjson",
     }
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -106,18 +118,52 @@ def test_the_catalogue_s_asset_holds_what_it_documents_and_no_botocore(tmp_path:
     assert not any(name.startswith(("botocore", "six")) for name in names)
 
 
-@pytest.mark.parametrize(("function", "service"), [("gateway", "sagemaker-runtime"), ("champion", "ssm")])
-def test_botocore_is_left_with_the_one_service_that_is_called(
-    tmp_path: Path, function: FunctionName, service: str
+def test_the_monitor_s_asset_holds_the_profile_and_what_it_shares_with_the_gateway(tmp_path: Path) -> None:
+    asset = build("monitor", tmp_path)
+
+    names = set(files_in(asset.path))
+    assert asset.handler == "functions.monitor.handler.handler"
+    assert {"functions/monitor/decision.py", "functions/shared/layout.py", "model_packages/profile/fold.py"} <= names
+    assert {f"model_packages/flowers/{name}" for name in ("schema.py", "package.toml")} <= names
+    assert {name for name in names if name.startswith("functions/gateway/")} == {
+        "functions/gateway/__init__.py",
+        "functions/gateway/metrics.py",
+    }
+
+
+def test_only_the_monitor_s_asset_holds_numpy_and_of_it_only_what_runs(tmp_path: Path) -> None:
+    large = {function: set(files_in(build(function, tmp_path / function).path)) for function in FUNCTIONS}
+
+    found = {name for name in large.pop("monitor") if name.startswith(("numpy", "orjson", "pydantic"))}
+    assert found == {
+        "numpy/__init__.py",
+        "numpy/linalg/lapack_lite.py",
+        "numpy.libs/libopenblas.so",
+        "numpy-2.4.6.dist-info/METADATA",
+        "orjson/__init__.py",
+        "orjson-3.13.0.dist-info/METADATA",
+        "pydantic/__init__.py",
+        "pydantic/tests/__init__.py",
+    }
+    for function, names in large.items():
+        assert not any(name.startswith(("numpy", "orjson")) for name in names), function
+
+
+@pytest.mark.parametrize(
+    ("function", "services"), [("gateway", {"sagemaker-runtime", "s3"}), ("champion", {"ssm"}), ("monitor", MONITORED)]
+)
+def test_botocore_is_left_with_the_services_that_are_called(
+    tmp_path: Path, function: FunctionName, services: set[str]
 ) -> None:
     data = build(function, tmp_path).path / "botocore" / "data"
 
     assert {path.name for path in data.iterdir()} == {
         *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
-        service,
+        *services,
     }
     endpoints = json.loads((data / "endpoints.json").read_text())
-    assert endpoints == {"version": 3, "partitions": [{"partition": "aws", "services": {service: {}}}]}
+    kept: dict[str, dict[str, str]] = {service: {} for service in services}
+    assert endpoints == {"version": 3, "partitions": [{"partition": "aws", "services": kept}]}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -238,7 +284,28 @@ def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
             writer.write(path, path.relative_to(asset.path))
     code = unpack(archive.getvalue(), tmp_path / "code")
     gateway = GatewaySettings(
-        package=FLOWERS.name, endpoint_name="e", timeout_seconds=1, maximum_body_bytes=1000, maximum_rows=2
+        package=FLOWERS.name,
+        endpoint_name="e",
+        timeout_seconds=1,
+        maximum_body_bytes=1000,
+        maximum_rows=2,
+        captures_bucket="c",
+        label_days=30,
+        capture_percent=0,
+        block="time",
+    )
+    monitor = MonitorSettings(
+        package=FLOWERS.name,
+        endpoint_name="e",
+        captures_bucket="c",
+        initial_baseline_uri="s3://b/baseline.zip",
+        champion_parameter="/p",
+        gateway_log_group="g",
+        processing_role_arn="r",
+        processing_image_uri="i",
+        processing_app_uri="s3://b/app.py",
+        processing_code_uri="s3://b/code.zip",
+        key_arn="k",
     )
     environment = {
         "PATH": os.environ["PATH"],
@@ -247,6 +314,7 @@ def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
         "AWS_SECRET_ACCESS_KEY": "local",
         **gateway.to_environment(),
         **CatalogueSettings(authorization="iam").to_environment(),
+        **monitor.to_environment(),
     }
     start = f"import sys; sys.path.insert(0, {str(code)!r}); sys.dont_write_bytecode = True\n"
     command = [sys.executable, "-I", "-S", "-c", start + program]
@@ -295,6 +363,17 @@ def test_the_gateway_answers_from_its_asset_alone(tmp_path: Path) -> None:
     printed = run_isolated(asset, program, tmp_path)
 
     assert printed.splitlines()[-1] == "422"
+
+
+@pytest.mark.slow
+@needs_dependencies
+def test_the_gateway_makes_its_s3_client_from_its_asset_alone(tmp_path: Path) -> None:
+    asset = build_function_asset("gateway", packages=[FLOWERS], build_folder=tmp_path, fetch=fetched)
+    program = "from functions.gateway.bucket import make_s3_client; print(make_s3_client().meta.service_model)"
+
+    printed = run_isolated(asset, program, tmp_path)
+
+    assert printed.splitlines()[-1] == "ServiceModel(s3)"
 
 
 @pytest.mark.slow

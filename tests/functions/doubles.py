@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.gateway.endpoint import Invocation
+from functions.gateway.feedback import StoredFeedback
 from functions.gateway.gateway import Gateway
 from functions.gateway.payloads import Payloads
 from functions.gateway.telemetry import RequestRecord
+from functions.shared.uuid7 import Issuer
+from model_packages.errors import StoreUnavailable
 from model_packages.interface import load_interface
 
+ISSUER = Issuer("flowers/flyball-flowers")
 INFERENCE_ID = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 REQUEST: dict[str, Any] = {"petal_length": 1.5, "petals": 34, "colour": "white", "wild": True}
 RESPONSE: dict[str, Any] = {"species": "daisy", "confidence": 0.93}
@@ -31,13 +35,32 @@ class ScriptedEndpoint:
     outcome: Invocation | Exception = field(default_factory=lambda: answer_with(RESPONSE))
     bodies: list[bytes] = field(default_factory=list)
     inference_ids: list[str] = field(default_factory=list)
+    callers: list[str | None] = field(default_factory=list)
 
-    def invoke(self, body: bytes, *, inference_id: str) -> Invocation:
+    def invoke(self, body: bytes, *, inference_id: str, caller: str | None = None) -> Invocation:
         self.bodies.append(body)
         self.inference_ids.append(inference_id)
+        self.callers.append(caller)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+
+@dataclass
+class RememberedStore:
+    """Keeps objects, or refuses each once it is `broken`."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    broken: bool = False
+
+    def put(self, key: str, content: bytes) -> None:
+        if self.broken:
+            raise StoreUnavailable("S3 refused it: SlowDown")
+        self.objects[key] = content
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line of every object, in the order of the keys."""
+        return [json.loads(line) for _, content in sorted(self.objects.items()) for line in content.splitlines()]
 
 
 @dataclass
@@ -66,16 +89,26 @@ def make_gateway(
     *,
     endpoint: ScriptedEndpoint | None = None,
     telemetry: RememberedTelemetry | None = None,
+    store: RememberedStore | None = None,
     maximum_body_bytes: int = 10_000,
 ) -> Gateway:
-    """The gateway of the package `flowers` with doubles around it."""
+    """The gateway of the package `flowers` with doubles around it; a prediction takes a label for 30 days."""
+    interface = load_interface("flowers")
     return Gateway(
         package="flowers",
-        payloads=Payloads(load_interface("flowers"), maximum_rows=4),
+        payloads=Payloads(interface, maximum_rows=4),
         endpoint=endpoint or ScriptedEndpoint(),
         telemetry=telemetry or RememberedTelemetry(),
+        feedback=StoredFeedback(
+            interface=interface,
+            issuer=ISSUER,
+            store=store or RememberedStore(),
+            endpoint_name="flyball-flowers",
+            label_days=30,
+            maximum_rows=4,
+        ),
         maximum_body_bytes=maximum_body_bytes,
-        make_id=lambda: INFERENCE_ID,
+        make_id=lambda _unix_ms: INFERENCE_ID,
         clock_seconds=SteppingClock(),
     )
 

@@ -20,8 +20,10 @@ from openapi_spec_validator import validate
 
 from functions.catalogue.catalogue import Catalogue
 from functions.catalogue.models import find_models
+from functions.catalogue.openapi import MAXIMUM_LABELS
 from functions.catalogue.page import documentation_page
 from functions.catalogue.settings import AuthorizationName, CatalogueSettings
+from functions.gateway import feedback
 from tests.functions.conftest import PACKAGES
 from tests.functions.doubles import INFERENCE_ID, REQUEST, RESPONSE, catalogue_event
 
@@ -125,6 +127,27 @@ def test_the_openapi_document_holds_the_schemas_that_requests_are_checked_with()
     assert not accepts({**REQUEST, "collection": "abc"})
     assert describes({"prediction": RESPONSE, "model": model, "inference_id": INFERENCE_ID})
     assert not describes({"prediction": {}, "model": model, "inference_id": INFERENCE_ID})
+
+
+def test_the_openapi_document_holds_the_schema_that_labels_are_checked_with() -> None:
+    document = json.loads(make_catalogue().handle(catalogue_event("/openapi.json"))["body"])
+    labels = document["paths"]["/models/flowers/feedback"]["post"]
+    body = {**labels["requestBody"]["content"]["application/json"]["schema"], "components": document["components"]}
+    one = {"inference_id": INFERENCE_ID, "label": {"species": "daisy"}}
+
+    accepts = Draft202012Validator(body).is_valid
+
+    assert accepts(one)
+    assert accepts({**one, "row": 3})
+    assert accepts({"labels": [one] * MAXIMUM_LABELS})
+    assert not accepts({**one, "row": 4})
+    assert not accepts({**one, "label": {"species": "rose"}})
+    assert not accepts({"labels": [one] * (MAXIMUM_LABELS + 1)})
+    assert {"202", "404", "410", "413", "415", "422", "503"} <= set(labels["responses"])
+
+
+def test_the_documented_number_of_labels_is_the_gateway_s() -> None:
+    assert MAXIMUM_LABELS == feedback.MAXIMUM_LABELS
 
 
 def test_units_statuses_and_examples_are_documented() -> None:
@@ -251,11 +274,12 @@ def test_values_of_a_package_are_escaped() -> None:
 def test_the_curl_line_can_be_pasted_into_a_shell(authorization: AuthorizationName, credentials: str) -> None:
     _, page = read_page(authorization)
 
-    [line] = [line for line in page.text.splitlines() if "curl " in line]
+    line, label = [line for line in page.text.splitlines() if "curl " in line]
     words = shlex.split(line.partition("curl ")[2])
     assert credentials in line
     assert json.loads(words[words.index("--data") + 1])["petals"] == 34
     assert words[-1] == "https://abc123.execute-api.us-east-1.amazonaws.com/api/models/flowers/predict"
+    assert shlex.split(label)[-1] == "https://abc123.execute-api.us-east-1.amazonaws.com/api/models/flowers/feedback"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +336,7 @@ def test_what_has_not_changed_is_not_sent_again() -> None:
 
 def test_the_curl_line_runs_in_a_real_shell() -> None:
     _, page = read_page("api_key")
-    [line] = [line for line in page.text.splitlines() if "curl " in line]
+    line, _ = [line for line in page.text.splitlines() if "curl " in line]
     echoed = line[line.index("curl ") :].replace("curl", "printf '%s\\n'", 1)
 
     finished = subprocess.run(

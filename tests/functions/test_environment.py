@@ -9,7 +9,15 @@ from functions.gateway.settings import GatewaySettings
 from model_packages.errors import OperatorError
 
 SETTINGS = GatewaySettings(
-    package="flowers", endpoint_name="flyball-flowers", timeout_seconds=20, maximum_body_bytes=1000, maximum_rows=4
+    package="flowers",
+    endpoint_name="flyball-flowers",
+    timeout_seconds=20,
+    maximum_body_bytes=1000,
+    maximum_rows=4,
+    captures_bucket="captures",
+    label_days=30,
+    capture_percent=0,
+    block="caller",
 )
 
 
@@ -26,7 +34,13 @@ def test_the_stack_sets_what_powertools_reads() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["FLYBALL_PACKAGE", "FLYBALL_ENDPOINT_NAME", "FLYBALL_TIMEOUT_SECONDS", "FLYBALL_MAXIMUM_ROWS"],
+    [
+        "FLYBALL_PACKAGE",
+        "FLYBALL_ENDPOINT_NAME",
+        "FLYBALL_TIMEOUT_SECONDS",
+        "FLYBALL_MAXIMUM_ROWS",
+        "FLYBALL_CAPTURES_BUCKET",
+    ],
 )
 def test_a_missing_variable_is_named(name: str) -> None:
     environment = SETTINGS.to_environment()
@@ -42,6 +56,13 @@ def test_a_number_that_is_none_is_named(value: str) -> None:
 
     with pytest.raises(OperatorError, match="FLYBALL_TIMEOUT_SECONDS: found"):
         GatewaySettings.from_environment(environment)
+
+
+@pytest.mark.parametrize(("value", "percent"), [("0", 0), ("100", 100)])
+def test_a_number_that_may_be_nothing_is_read(value: str, percent: int) -> None:
+    environment = {**SETTINGS.to_environment(), "FLYBALL_CAPTURE_PERCENT": value}
+
+    assert GatewaySettings.from_environment(environment).capture_percent == percent
 
 
 def test_the_catalogue_reads_what_the_stack_sets() -> None:

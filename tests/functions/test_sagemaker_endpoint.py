@@ -123,7 +123,17 @@ def test_the_body_is_sent_as_it_is_with_its_id(runtime: Runtime, endpoint: SageM
     assert body == b'{"petals":  3}'
     assert headers["x-amzn-sagemaker-inference-id"] == "0190-id"
     assert (headers["content-type"], headers["accept"]) == ("application/json", "application/json")
+    assert "x-amzn-sagemaker-custom-attributes" not in headers
     assert (invocation.content, invocation.version, invocation.variant) == (b"[1]", "7", "main")
+
+
+def test_the_caller_s_word_goes_with_the_call(runtime: Runtime, endpoint: SageMakerEndpoint) -> None:
+    runtime.acts = [answer(200, b"{}")]
+
+    endpoint.invoke(b"{}", inference_id="i", caller="0123456789abcdef")
+
+    [(_, headers, _)] = runtime.requests
+    assert headers["x-amzn-sagemaker-custom-attributes"] == "caller=0123456789abcdef"
 
 
 def test_a_container_that_names_no_version_is_unversioned(runtime: Runtime, endpoint: SageMakerEndpoint) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import Metrics
 
-from functions.gateway.telemetry import CloudWatchTelemetry, RequestRecord
+from functions.gateway.telemetry import CloudWatchTelemetry, Operation, RequestRecord
 from functions.shared.logs import make_logger
-from model_packages.errors import InvalidRequest, ModelTimedOut
+from model_packages.errors import FieldProblem, InvalidRequest, ModelTimedOut, StoreUnavailable, UnknownInference
 from tests.functions.doubles import (
     INFERENCE_ID,
     REQUEST,
@@ -163,3 +163,56 @@ def test_an_unexpected_error_is_logged_with_where_it_was_raised(capsys: pytest.C
     failure = lines_of(capsys)[-1]
     assert failure["cause"] == "ValueError"
     assert any("in leak" in frame for frame in failure["frames"])
+
+
+LONG_AGO_MS = 1_700_000_000_000
+
+
+def test_metrics_are_of_the_time_of_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = make_telemetry()
+    telemetry.record(RequestRecord(INFERENCE_ID, unix_ms=LONG_AGO_MS, status=422, error=InvalidRequest([])))
+    telemetry.record(RequestRecord(INFERENCE_ID, status=200))
+
+    line, counted, now = lines_of(capsys)
+    assert line["_aws"]["Timestamp"] == counted["_aws"]["Timestamp"] == LONG_AGO_MS
+    assert now["_aws"]["Timestamp"] > LONG_AGO_MS
+
+
+def test_labels_are_counted_apart_from_predictions(capsys: pytest.CaptureFixture[str]) -> None:
+    make_telemetry().record(RequestRecord(INFERENCE_ID, operation=Operation.FEEDBACK, status=202, rows=3))
+
+    [line] = lines_of(capsys)
+    check_embedded_metrics(line)
+    assert (line["message"], line["Labels"]) == ("labels stored", [3.0])
+    assert {"Requests", "GatewayOverhead", "ModelLatency"}.isdisjoint(line)
+
+
+def test_refused_labels_are_no_refused_prediction(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = FieldProblem("/labels/3/inference_id", "inference_unknown", '"x"', "an id")
+    record = RequestRecord(INFERENCE_ID, operation=Operation.FEEDBACK, status=404, error=UnknownInference([problem]))
+    make_telemetry().record(record)
+
+    line, counted = lines_of(capsys)
+    assert (line["message"], line["reason"]) == ("labels refused", "unknown-inference")
+    assert line["fields"] == ["/labels/3/inference_id: inference_unknown"]
+    assert (line["RejectedFeedback"], counted["RejectedFeedback"]) == ([1.0], [1.0])
+    assert {"Requests", "RejectedRequests"}.isdisjoint(line)
+
+
+def test_labels_that_could_not_be_stored_are_an_internal_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = StoreUnavailable("S3 refused labels/x: SlowDown")
+    make_telemetry().record(RequestRecord(INFERENCE_ID, operation=Operation.FEEDBACK, status=503, error=error))
+
+    line, counted, failure = lines_of(capsys)
+    assert (line["InternalErrors"], counted["reason"]) == ([1.0], "store-unavailable")
+    assert (failure["level"], failure["cause"]) == ("ERROR", "S3 refused labels/x: SlowDown")
+
+
+def test_a_capture_that_failed_is_a_metric_and_an_error_line(capsys: pytest.CaptureFixture[str]) -> None:
+    error = StoreUnavailable("S3 refused captures/x: AccessDenied")
+    make_telemetry().record(RequestRecord(INFERENCE_ID, status=200, rows=1, capture_error=error))
+
+    line, failure = lines_of(capsys)
+    assert (line["message"], line["Requests"], line["CaptureFailures"]) == ("answered", [1.0], [1.0])
+    assert (failure["level"], failure["message"]) == ("ERROR", "capture failed")
+    assert failure["cause"] == "S3 refused captures/x: AccessDenied"

@@ -92,18 +92,15 @@ API_TABLE: Mapping[str, ServiceTable] = {
         },
     ),
     "cloudwatch": ServiceTable(
+        real=_calls("""
+            DeleteAlarms DeleteDashboards DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric
+            DisableAlarmActions EnableAlarmActions GetDashboard GetMetricStatistics ListDashboards ListMetrics
+            ListTagsForResource PutCompositeAlarm PutDashboard PutMetricData SetAlarmState TagResource UntagResource
+        """),
         simulated={
-            **_each(
-                "DeleteAlarms DescribeAlarms DescribeAlarmsForMetric PutMetricAlarm SetAlarmState",
-                "alarms are stored, and change state only by SetAlarmState",
-            ),
-            **_each("DisableAlarmActions EnableAlarmActions", "stored; no action is taken"),
-            **_each("DeleteDashboards GetDashboard ListDashboards PutDashboard", "stored; nothing is drawn"),
-            **_each(
-                "GetMetricData GetMetricStatistics ListMetrics PutMetricData",
-                "what was put can be read; no metric math, no percentiles",
-            ),
-            **_each("ListTagsForResource TagResource UntagResource", "stored"),
+            "PutMetricAlarm": "anomaly detection, Metrics Insights and actions other than topics and functions are "
+            "refused by name",
+            "GetMetricData": "anomaly detection and Metrics Insights are refused by name",
         },
     ),
     "cognito-idp": ServiceTable(
@@ -176,9 +173,9 @@ API_TABLE: Mapping[str, ServiceTable] = {
             RemovePermission RemoveTargets TagResource TestEventPattern UntagResource
         """),
         simulated={
-            "PutEvents": "delivered to log groups, queues and buses; not yet to functions and state machines",
-            "PutRule": "patterns are matched; a schedule is stored and does not fire",
-            "PutTargets": "log groups, queues and buses are reached; functions and state machines are not yet",
+            "PutEvents": "delivered at once; deliveries that wait for another attempt are lost when the cloud ends",
+            "PutRule": "schedules fire on the cloud's time; what was due while the cloud was down is not made up",
+            "PutTargets": "functions, topics, queues, log groups and buses are reached; any other target is refused",
         },
     ),
     "iam": ServiceTable(
@@ -237,17 +234,14 @@ API_TABLE: Mapping[str, ServiceTable] = {
     ),
     "logs": ServiceTable(
         real=_calls("""
-            CreateLogGroup CreateLogStream DeleteLogGroup DeleteLogStream DeleteResourcePolicy DescribeLogGroups
-            DescribeLogStreams DescribeResourcePolicies GetLogEvents ListTagsForResource PutLogEvents
-            PutResourcePolicy TagLogGroup TagResource UntagLogGroup UntagResource
+            CreateLogGroup CreateLogStream DeleteLogGroup DeleteLogStream DeleteMetricFilter DeleteResourcePolicy
+            DescribeLogGroups DescribeLogStreams DescribeMetricFilters DescribeResourcePolicies FilterLogEvents
+            GetLogEvents ListTagsForResource PutLogEvents PutMetricFilter PutResourcePolicy TagLogGroup TagResource
+            UntagLogGroup UntagResource
         """),
         simulated={
-            **_each(
-                "DeleteMetricFilter DescribeMetricFilters PutMetricFilter", "stored; no metric is made of log lines"
-            ),
             **_each("DeleteRetentionPolicy PutRetentionPolicy", "stored; nothing is ever deleted"),
             **_each("AssociateKmsKey DisassociateKmsKey", "stored; nothing is encrypted"),
-            "FilterLogEvents": "patterns of plain words and phrases only",
         },
     ),
     "s3": ServiceTable(
@@ -287,9 +281,9 @@ API_TABLE: Mapping[str, ServiceTable] = {
         real=_calls("""
             AddTags CreateModel CreateModelPackageGroup DeleteEndpointConfig DeleteModel DeleteModelPackage
             DeleteModelPackageGroup DeleteTags DeleteTrainingJob DescribeEndpointConfig DescribeModel
-            DescribeModelPackage DescribeModelPackageGroup DescribeTrainingJob ListEndpointConfigs
-            ListModelPackageGroups ListModelPackages ListModels ListTags ListTrainingJobs StopTrainingJob
-            UpdateModelPackage
+            DescribeModelPackage DescribeModelPackageGroup DescribeProcessingJob DescribeTrainingJob
+            ListEndpointConfigs ListModelPackageGroups ListModelPackages ListModels ListProcessingJobs ListTags
+            ListTrainingJobs StopProcessingJob StopTrainingJob UpdateModelPackage
         """),
         simulated={
             **_each(
@@ -297,9 +291,13 @@ API_TABLE: Mapping[str, ServiceTable] = {
                 "one model server process a variant on this machine, whatever the instance type and count",
             ),
             "UpdateEndpoint": "blue/green, all traffic at once: no canary, no bake, no alarm that takes it back",
-            "CreateEndpointConfig": "stored; data capture, metrics and encryption have no effect",
+            "CreateEndpointConfig": "data is captured; metrics and the disks' encryption have no effect",
             "UpdateEndpointWeightsAndCapacities": "weights are followed; counts are stored",
             "CreateModelPackage": "a version is Completed at once; nothing is validated or scanned",
+            "CreateProcessingJob": (
+                "AWS's Spark image alone, as the PySpark that is installed here: one process with two threads, one "
+                "job at a time, whatever the instances; another image, outputs and data sets are refused by name"
+            ),
             "CreateTrainingJob": (
                 "the image's train verb in one process of this machine, whatever the instance type; two jobs at a "
                 "time; spot is never interrupted, FastFile is copied first, no metric is published; several "

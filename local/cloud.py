@@ -15,13 +15,18 @@ from pathlib import Path
 
 from local.certificate import Certificate, ensure_certificate
 from local.clock import Clock
+from local.clock_api import ClockApi
 from local.cloud_port import CloudPort
 from local.deploy.handlers import Clients
 from local.parts import (
     answers,
     control_plane,
+    make_cloudwatch,
+    open_console,
     open_front_door,
     open_stacks,
+    start_cloudwatch,
+    start_events,
     start_functions,
     start_moto,
     start_sagemaker,
@@ -43,6 +48,7 @@ class LocalCloud:
 
     https_url: str
     aws_endpoint_url: str
+    console_url: str
     certificate: Certificate
     clients: Clients
     stacks: StackOperations
@@ -64,7 +70,16 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
         images = Images(state / "images", assembly=assembly)
         sagemaker = start_sagemaker(site, images, stack)
         functions = start_functions(site, stack)
-        moto = start_moto(site, sagemaker=sagemaker, functions=functions, stack=stack)
+        schedules = start_events(site, functions)
+        cloudwatch = make_cloudwatch(site)
+        moto = start_moto(
+            site,
+            sagemaker=sagemaker,
+            functions=functions,
+            schedules=schedules,
+            cloudwatch=cloudwatch,
+            stack=stack,
+        )
         discard_unused_code(state / "functions", code_in_use(account=ACCOUNT, region=REGION))
         deployments = Deployments(site.clients("apigateway"), site.store.documents("apigateway/deployments"))
         stacks = open_stacks(site, stack)
@@ -78,8 +93,10 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
                 functions=functions,
                 sagemaker=sagemaker,
                 cloudformation=cloudformation,
+                cloudwatch=cloudwatch,
                 images=images,
-            )
+            ),
+            more=ClockApi(site.clock, site.timers).routes(),
         )
         stack.push_async_callback(cloud_port.close)
         port = int(site.url.rpartition(":")[2])
@@ -88,23 +105,31 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
         sagemaker.resume()
         await asyncio.to_thread(deployments.restore)
         await functions.resume()
+        schedules.refresh()
+        site.timers.start()
+        stack.push_async_callback(site.timers.close)
+        metrics = start_cloudwatch(site, cloudwatch, sagemaker=sagemaker, functions=functions, stack=stack)
+        stack.push_async_callback(sagemaker.capture.close)
         stack.push_async_callback(asyncio.to_thread, stacks.close)
         await sagemaker.settle()  # no stack can change an endpoint before
         await asyncio.to_thread(stacks.recover)
 
-        certificate = ensure_certificate(state / "certificate", clock=clock)
+        certificate = ensure_certificate(state / "certificate", clock=site.clock.machine)
         https_url = await open_front_door(
             site,
             deployments=deployments,
             functions=functions,
+            metrics=metrics,
             certificate=certificate,
             port=ports.https,
             stack=stack,
         )
+        console_url = await open_console(site, port=ports.console, stack=stack)
         stack.callback(leave, recorder_for(site.access.authority))
         yield LocalCloud(
             https_url=https_url,
             aws_endpoint_url=site.url,
+            console_url=console_url,
             certificate=certificate,
             clients=site.clients,
             stacks=stacks,

@@ -12,28 +12,42 @@ import hashlib
 import inspect
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import moto.kms.responses
+import moto.logs.models
+import moto.s3.models
+import moto.sagemaker.models
 import moto.sns.models
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.core.base_backend import AccountSpecificBackend, BaseBackend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
+from moto.events import models as moto_rules
+from moto.events.models import EventsBackend, Rule
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import AWSManagedPolicy
+from moto.logs.metric_filters import MetricFilters
+from moto.logs.models import LogStream
 from moto.s3.models import FakeBucket
 from moto.sagemaker.responses import SageMakerResponse
 
 from local.moto_additions import ADDITIONS
+from local.services.events.event import event_time
+from local.services.events.schedule_expressions import ScheduleRefused, parse_schedule
+from local.services.events.targets import is_within_reach, unreachable
 from local.services.lambda_function import Invocation, InvocationRefused, InvocationType
+from local.services.logs import moto_filters
 from model_packages.errors import OperatorError
 
 
@@ -48,6 +62,8 @@ Document = Mapping[str, Any]
 InvokeLambda = Callable[[str, bytes, InvocationType], Invocation]
 SageMakerOperation = Callable[[Document], Document | None]
 SageMakerObserver = Callable[[Document, Document], None]
+PutDocument = Callable[[str, Document], None]
+"""(bus's name, event) -> hands the event to whoever delivers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +79,23 @@ class CloudHooks:
     `sagemaker_observers` are told of each call of an operation that moto carries out, after it has succeeded, with
     its parameters and its response: `{"CreateEndpoint": started, "DeleteEndpoint": ended}`.
 
+    `put_event(bus, event)` takes each event that PutEvents brings, in place of moto's own delivery, and `rules_changed`
+    is told that rules were made, changed, enabled, disabled or deleted.
+
+    `now` is the cloud's time, which objects, events, notifications and SageMaker's resources are stamped with.
+
+    `log_lines(group, events)` is told of each batch of events that a log group has got.
+
     `backend_touched` is told of each backend that anybody reaches for, in the thread that does; it has to be quick.
     """
 
     invoke_lambda: InvokeLambda
     sagemaker_operations: Mapping[str, SageMakerOperation] = field(default_factory=dict)
     sagemaker_observers: Mapping[str, SageMakerObserver] = field(default_factory=dict)
+    put_event: PutDocument | None = None
+    rules_changed: Callable[[], None] | None = None
+    now: Callable[[], datetime] | None = None
+    log_lines: Callable[[str, Sequence[Document]], None] | None = None
     backend_touched: Callable[[BaseBackend], None] | None = None
 
 
@@ -85,6 +112,23 @@ EXPECTED: Final[Mapping[Callable[..., Any], tuple[str, ...]]] = {
     vars(moto.kms.responses)["validate_policy"]: ("key", "action"),
     SageMakerResponse.create_endpoint: ("self",),
     vars(moto.sns.models)["requests"].post: ("url", "data", "json", "kwargs"),
+    LogStream.put_log_events: ("self", "log_events"),
+    MetricFilters.add_filter: ("self", "filter_name", "filter_pattern", "log_group_name", "metric_transformations"),
+    vars(moto.logs.models)["EventMessageFilter"]: ("pattern",),
+    Rule.send_to_targets: ("self", "original_event", "transform_input"),
+    EventsBackend.put_events: tuple("self events".split()),  # noqa: SIM905  # alone it would be a service's name
+    EventsBackend.put_targets: ("self", "name", "event_bus_arn", "targets"),
+    EventsBackend.put_rule: (
+        *("self", "name", "description", "event_bus_arn", "event_pattern", "role_arn", "scheduled_expression"),
+        *("state", "managed_by", "tags"),
+    ),
+    EventsBackend.delete_rule: ("self", "name", "event_bus_arn"),
+    EventsBackend.enable_rule: ("self", "name", "event_bus_arn"),
+    EventsBackend.disable_rule: ("self", "name", "event_bus_arn"),
+    vars(moto.s3.models)["utcnow"]: (),
+    vars(moto.sagemaker.models)["utcnow"]: (),
+    vars(moto_rules)["unix_time"]: ("dt",),
+    vars(moto.sns.models)["iso_8601_datetime_with_milliseconds"]: ("value",),
 }
 
 
@@ -117,6 +161,23 @@ def install(hooks: CloudHooks) -> Callable[[], None]:
             undo, moto.sns.models, "requests", lambda original: SimpleNamespace(post=_loopback_only(original.post))
         )
         _replace(undo, AWSManagedPolicy, "from_data", _with_lasting_id)
+        _replace(undo, EventsBackend, "put_targets", _within_reach)
+        _replace(undo, EventsBackend, "put_rule", _with_a_schedule_that_fires)
+        if hooks.put_event is not None:
+            _replace(undo, EventsBackend, "put_events", _told_of_events(hooks.put_event))
+            _replace(undo, Rule, "send_to_targets", lambda _original: _sent_before)
+        for change in ("put_rule", "delete_rule", "enable_rule", "disable_rule") if hooks.rules_changed else ():
+            _replace(undo, EventsBackend, change, _telling_of_rules(hooks.rules_changed))
+        if hooks.now is not None:
+            now = hooks.now
+            _replace(undo, moto.s3.models, "utcnow", lambda _original: _ascending(now))
+            _replace(undo, moto.sagemaker.models, "utcnow", lambda _original: _ascending(now))
+            _replace(undo, moto.sns.models, "iso_8601_datetime_with_milliseconds", _by(now))
+            _replace(undo, moto_rules, "unix_time", lambda _original: lambda: now().timestamp())
+        _replace(undo, moto.logs.models, "EventMessageFilter", lambda _original: moto_filters.PatternFilter)
+        _replace(undo, MetricFilters, "add_filter", lambda _original: moto_filters.put_in_place)
+        if hooks.log_lines is not None:
+            _replace(undo, LogStream, "put_log_events", _telling_of_lines(hooks.log_lines))
         if hooks.backend_touched is not None:
             _replace(undo, AccountSpecificBackend, "__getitem__", _telling(hooks.backend_touched))
         for response, methods in ADDITIONS.items():
@@ -251,6 +312,120 @@ def _telling(touched: Callable[[BaseBackend], None]) -> Callable[[Callable[..., 
             return backend
 
         return getitem
+
+    return wrap
+
+
+def _within_reach(original: Callable[..., None]) -> Callable[..., None]:
+    """moto takes targets that nobody delivers to."""
+
+    @functools.wraps(original)
+    def put_targets(self: Any, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
+        for arn in (target["Arn"] for target in targets):
+            if not is_within_reach(arn) and re.match(r"arn:[^:]+:[^:]+:", arn):
+                raise AwsError("ValidationException", unreachable(arn.split(":")[2], arn))
+        original(self, name, event_bus_arn, targets)
+
+    return put_targets
+
+
+def _with_a_schedule_that_fires(original: Callable[..., Any]) -> Callable[..., Any]:
+    """moto looks at the outline of a schedule only."""
+
+    @functools.wraps(original)
+    def put_rule(self: Any, name: str, **members: Any) -> Any:
+        if expression := members.get("scheduled_expression"):
+            try:
+                parse_schedule(expression, anchor=datetime.now(UTC))
+            except ScheduleRefused as refused:
+                raise AwsError("ValidationException", f"Parameter ScheduleExpression is not valid: {refused}") from None
+        return original(self, name, **members)
+
+    return put_rule
+
+
+def _told_of_events(put_event: PutDocument) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """moto asks each rule in turn; here an event goes whole to whoever knows the rules."""
+
+    def wrap(original: Callable[..., list[dict[str, Any]]]) -> Callable[..., list[dict[str, Any]]]:
+        @functools.wraps(original)
+        def put_events(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            entries = original(self, events)
+            for event, entry in zip(events, entries, strict=True):
+                if "EventId" in entry:
+                    put_event(self._normalize_event_bus_arn(event.get("EventBusName")), _event(self, event, entry))
+            return entries
+
+        return put_events
+
+    return wrap
+
+
+def _event(backend: EventsBackend, event: Document, entry: Document) -> Document:
+    """An entry of PutEvents in the form that targets get."""
+    given = event.get("Time")
+    seconds = vars(moto_rules)["unix_time"]() if given is None else float(given)
+    return {
+        "version": "0",
+        "id": entry["EventId"],
+        "detail-type": event["DetailType"],
+        "source": event["Source"],
+        "account": backend.account_id,
+        "time": event_time(datetime.fromtimestamp(seconds, UTC)),
+        "region": backend.region_name,
+        "resources": list(event.get("Resources") or []),
+        "detail": json.loads(event["Detail"]),
+    }
+
+
+def _sent_before(*_arguments: Any) -> None:
+    """In place of moto's delivery to the targets of one rule."""
+
+
+def _telling_of_rules(changed: Callable[[], None] | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def change(self: Any, *arguments: Any, **members: Any) -> Any:
+            answer = original(self, *arguments, **members)
+            if changed is not None:
+                changed()
+            return answer
+
+        return change
+
+    return wrap
+
+
+def _by(now: Callable[[], datetime]) -> Callable[[Callable[[datetime], str]], Callable[..., str]]:
+    """moto's way to write a moment, with the cloud's time where none is given."""
+
+    def wrap(original: Callable[[datetime], str]) -> Callable[..., str]:
+        return lambda value=None: original(value or now().astimezone(UTC).replace(tzinfo=None))
+
+    return wrap
+
+
+def _ascending(now: Callable[[], datetime]) -> Callable[[], datetime]:
+    """The cloud's time without its zone, as moto has it, and never the same twice, though that time may stand still."""
+    lock, last = threading.Lock(), [datetime.min]
+
+    def utcnow() -> datetime:
+        with lock:
+            last[0] = max(now().astimezone(UTC).replace(tzinfo=None), last[0] + timedelta(microseconds=1))
+            return last[0]
+
+    return utcnow
+
+
+def _telling_of_lines(observe: Callable[[str, Sequence[Document]], None]) -> Callable[[Callable[..., str]], Any]:
+    def wrap(original: Callable[..., str]) -> Callable[..., str]:
+        @functools.wraps(original)
+        def put_log_events(self: Any, log_events: list[dict[str, Any]]) -> str:
+            answer = original(self, log_events)
+            observe(self.log_group.name, log_events)
+            return answer
+
+        return put_log_events
 
     return wrap
 

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from local.api_calls import ApiCall, ApiRequest, identify
 from local.api_errors import ApiResponse
 from local.certificate import Certificate
 from local.clock import InterruptibleClock
 from local.cloud_port import Answers, Backend
+from local.console.server import Console, ConsoleServer
 from local.deploy.handlers import Clients
 from local.deploy.receiver import HttpReceiver
 from local.deploy.state import DocumentStackStore
 from local.lambda_code import runtime_folder
 from local.moto_hooks import CloudHooks
 from local.moto_host import MotoHost
-from local.ports import HTTPS_OPTION, LOOPBACK, listening
+from local.ports import CONSOLE_OPTION, HTTPS_OPTION, LOOPBACK, listening
 from local.running import ACCOUNT, REGION
 from local.services.apigateway import server as front_door
 from local.services.apigateway.deployments import Deployments
@@ -34,36 +40,51 @@ from local.services.cloudformation.change_sets import ChangeSets
 from local.services.cloudformation.events import EventLog
 from local.services.cloudformation.operations import StackOperations, StackRecords
 from local.services.cloudformation.refusals import invalid
+from local.services.cloudwatch.actions import Reach
+from local.services.cloudwatch.cloudwatch import CloudWatch
+from local.services.cloudwatch.service_metrics import ServiceMetrics, UsageMeter, processes_of
 from local.services.ecr import EcrApi
 from local.services.ecr_images import Images
+from local.services.events.event import DEFAULT_BUS
+from local.services.events.moto_rules import moto_rules
+from local.services.events.schedules import Schedules
+from local.services.events.targets import Judge, Targets
 from local.services.lambda_ import LambdaService
 from local.services.lambda_api import lambda_handlers
 from local.services.lambda_destinations import Destinations
 from local.services.lambda_environment import Sandbox
 from local.services.lambda_function import Invocation, InvocationType
 from local.services.lambda_functions import MotoAccount, moto_functions
+from local.services.logs.moto_filters import moto_metric_filters
+from local.services.sagemaker.capture import DataCapture
 from local.services.sagemaker.control_plane import ControlPlane, SageMakerRecords
 from local.services.sagemaker.endpoints import Endpoints
 from local.services.sagemaker.fleet import Fleet, build_fleet
 from local.services.sagemaker.model_server import Machine
 from local.services.sagemaker.moto_state import MotoState
 from local.services.sagemaker.plan import FleetPlan
+from local.services.sagemaker.processing.jobs import resumed_processing_jobs
 from local.services.sagemaker.registry import ModelRegistry
 from local.services.sagemaker.resumption import resume_endpoints
 from local.services.sagemaker.runtime import Region, RuntimeService
+from local.services.sagemaker.state_changes import AnnouncedBoard, job_teller
 from local.services.sagemaker.training.jobs import resumed_jobs
 from local.services.sagemaker_runtime_api import InvokeEndpointApi, InvokeEndpointStreamApi
 from local.site import Site
+from local.timers import Phase
+
+NODE_MODULES = Path(__file__).parent.parent / "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
 class SageMaker:
-    """Endpoints, training jobs and the registry: what they know, and the operations on them."""
+    """Endpoints, jobs and the registry: what they know, and the operations on them."""
 
     state: MotoState
     endpoints: Endpoints
     control_plane: ControlPlane
     runtime: RuntimeService
+    capture: DataCapture
 
     def resume(self) -> None:
         """Begins to start what was in service when the cloud ended."""
@@ -75,10 +96,11 @@ class SageMaker:
 
 
 def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMaker:
-    """Training jobs that an earlier cloud left in progress have failed; endpoints wait for `resume`."""
+    """Jobs that an earlier cloud left in progress have failed; endpoints wait for `resume`."""
     machine = _machine(site, images)
     records = SageMakerRecords(
         training_jobs=site.store.documents("sagemaker/training-jobs"),
+        processing_jobs=site.store.documents("sagemaker/processing-jobs"),
         model_package_groups=site.store.documents("sagemaker/model-package-groups"),
         model_packages=site.store.documents("sagemaker/model-packages"),
     )
@@ -89,23 +111,31 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
         account=ACCOUNT,
         region=REGION,
     )
-    state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers)
-    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=state)
+    state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers, now=site.clock.now)
+    board = AnnouncedBoard(state, site.bus.put_event, site.clock.now)
+    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=board)
     stack.push_async_callback(endpoints.close)
-    jobs = resumed_jobs(machine, records.training_jobs)
+    later = asyncio.get_running_loop().call_soon_threadsafe
+    changed = job_teller(put_event=site.bus.put_event, now=site.clock.now, later=later)
+    jobs = resumed_jobs(machine, records.training_jobs, changed=changed)
     stack.push_async_callback(jobs.close)
+    processing = resumed_processing_jobs(machine, records.processing_jobs, changed=changed)
+    stack.push_async_callback(processing.close)
     control_plane = ControlPlane(
         state=state,
         registry=registry,
         endpoints=endpoints,
         surroundings=jobs.surroundings,
         jobs=jobs,
-        later=asyncio.get_running_loop().call_soon_threadsafe,
+        processing=processing,
+        later=later,
     )
     runtime = RuntimeService(
         endpoints=endpoints, session=site.session, clock=site.clock, region=Region(ACCOUNT, REGION)
     )
-    return SageMaker(state, endpoints, control_plane, runtime)
+    capture = DataCapture(timers=site.timers, store=site.clients("s3"), role=machine.role, log=site.lines.write)
+    runtime.observe(capture.observe)
+    return SageMaker(state, endpoints, control_plane, runtime, capture)
 
 
 def _machine(site: Site, images: Images) -> Machine:
@@ -116,6 +146,7 @@ def _machine(site: Site, images: Images) -> Machine:
         images=images.folder,
         folder=site.emptied("models"),
         clock=site.clock,
+        machine_clock=site.clock.machine,
         log=site.lines.write,
         role_environment=site.container_variables,
         may=site.access.authority.may,
@@ -149,12 +180,85 @@ def start_functions(site: Site, stack: AsyncExitStack) -> LambdaService:
         reserved=MotoAccount(ACCOUNT, REGION).reserved,
         deliver=Destinations(clients=site.role_client, endpoint_url=site.url, clock=site.clock),
         accepted_events=site.store.documents("lambda/accepted-events"),
+        sleep=site.timers.sleep,
+        track=site.timers.track,
     )
     stack.push_async_callback(functions.close)
     return functions
 
 
-def start_moto(site: Site, *, sagemaker: SageMaker, functions: LambdaService, stack: AsyncExitStack) -> MotoHost:
+def start_events(site: Site, functions: LambdaService) -> Schedules:
+    """EventBridge: what rules reach; their schedules wait for `refresh`, once moto knows the rules again."""
+    authority, resources = site.access.authority, site.access.resources
+    site.bus.targets = Targets(
+        functions=functions,
+        client=site.clients,
+        log=site.lines.write,
+        judge=Judge(
+            may_call=authority.may_call,
+            role_may=authority.may,
+            topic_key=resources.topic_key,
+            queue_key=resources.queue_key,
+        ),
+        endpoint_url=site.url,
+    )
+    return Schedules(
+        rules=moto_rules(account=ACCOUNT, region=REGION),
+        bus=site.bus,
+        timers=site.timers,
+        now=site.clock.now,
+        documents=site.store.documents("events/schedules"),
+    )
+
+
+def make_cloudwatch(site: Site) -> CloudWatch:
+    """CloudWatch; it evaluates alarms and keeps what it is told once it has been started."""
+    return CloudWatch(
+        site.store,
+        clock=site.clock,
+        account=ACCOUNT,
+        region=REGION,
+        reach=Reach(
+            clients=site.clients,
+            may_call=site.access.authority.may_call,
+            topic_key=site.access.resources.topic_key,
+            put_event=partial(site.bus.put_document, DEFAULT_BUS),
+        ),
+        filters_of=moto_metric_filters(account=ACCOUNT, region=REGION),
+    )
+
+
+def start_cloudwatch(
+    site: Site, cloudwatch: CloudWatch, *, sagemaker: SageMaker, functions: LambdaService, stack: AsyncExitStack
+) -> ServiceMetrics:
+    """Catches up with the alarms' time, evaluates them each minute, and takes the services' own metrics."""
+    cloudwatch.start()
+    metrics = ServiceMetrics(cloudwatch.put)
+    sagemaker.runtime.observe(metrics.invoked)
+    functions.observe(metrics.ran)
+    meter = UsageMeter(
+        processes=lambda: processes_of(sagemaker.endpoints.fleets()), folder=site.folder, seconds=time.monotonic
+    )
+
+    async def look(due: datetime) -> None:
+        for usage in meter.look():
+            metrics.measured(usage)
+        await cloudwatch.due(due)
+
+    stack.push_async_callback(cloudwatch.close)
+    site.timers.recurring(cloudwatch.next_look, look, phase=Phase.EVALUATION)
+    return metrics
+
+
+def start_moto(
+    site: Site,
+    *,
+    sagemaker: SageMaker,
+    functions: LambdaService,
+    schedules: Schedules,
+    cloudwatch: CloudWatch,
+    stack: AsyncExitStack,
+) -> MotoHost:
     """moto, with the state that was kept.
 
     Raises: StateUnreadable.
@@ -166,8 +270,22 @@ def start_moto(site: Site, *, sagemaker: SageMaker, functions: LambdaService, st
         site.access.check_trigger(arn, payload)
         return asyncio.run_coroutine_threadsafe(functions.invoke(arn, payload, invocation_type=kind), loop).result()
 
+    def put_event(bus: str, event: Mapping[str, Any]) -> None:
+        loop.call_soon_threadsafe(site.bus.put_document, bus, event)
+
+    def rules_changed() -> None:
+        loop.call_soon_threadsafe(schedules.refresh)
+
     moto = MotoHost(
-        CloudHooks(invoke_lambda=invoke, sagemaker_operations=sagemaker.control_plane.by_name()), keeper=site.keeper
+        CloudHooks(
+            invoke_lambda=invoke,
+            sagemaker_operations=sagemaker.control_plane.by_name(),
+            put_event=put_event,
+            rules_changed=rules_changed,
+            now=site.clock.now,
+            log_lines=cloudwatch.observe_events,
+        ),
+        keeper=site.keeper,
     )
     stack.callback(moto.close)
     return moto
@@ -199,13 +317,14 @@ def _clients_as(site: Site, role_arn: str | None) -> Clients:
     return site.clients_of(role_arn, "AWSCloudFormation")
 
 
-def answers(
+def answers(  # noqa: PLR0913  # the services that answer
     site: Site,
     *,
     backend: Backend,
     functions: LambdaService,
     sagemaker: SageMaker,
     cloudformation: CloudFormationApi,
+    cloudwatch: CloudWatch,
     images: Images,
 ) -> Answers:
     """Who answers which call, once the guard has let it pass."""
@@ -215,6 +334,7 @@ def answers(
         handlers={
             **site.access.sts.handlers(),
             **cloudformation.handlers(),
+            **cloudwatch.handlers(),
             **EcrApi(images, site.clients, backend).handlers(),
             **lambda_handlers(functions, account=MotoAccount(ACCOUNT, REGION), backend=backend),
             ApiCall("sagemaker-runtime", "InvokeEndpoint"): InvokeEndpointApi(sagemaker.runtime),
@@ -244,11 +364,12 @@ def _id_of(answer: ApiResponse) -> str | None:
     return identifier if isinstance(identifier, str) else None
 
 
-async def open_front_door(
+async def open_front_door(  # noqa: PLR0913  # what the gateway stands on
     site: Site,
     *,
     deployments: Deployments,
     functions: LambdaService,
+    metrics: ServiceMetrics,
     certificate: Certificate,
     port: int,
     stack: AsyncExitStack,
@@ -269,9 +390,11 @@ async def open_front_door(
         functions=functions,
         policy_of=moto_policies(account),
         clock=site.clock,
+        machine_clock=site.clock.machine,
         log=site.access.gateway_log(site.lines.write),
         account=account,
     )
+    gateway.observe(metrics.answered)
     door = await listening(
         front_door.serve(gateway, host=LOOPBACK, port=port, tls=certificate.server_context()),
         port=port,
@@ -279,3 +402,13 @@ async def open_front_door(
     )
     stack.push_async_callback(door.close)
     return f"https://localhost:{door.port}"
+
+
+async def open_console(site: Site, *, port: int, stack: AsyncExitStack) -> str:
+    """The console page; its address.
+
+    Raises: OperatorError if the port is taken.
+    """
+    server = ConsoleServer(Console(site.clients, site.clock), node_modules=NODE_MODULES)
+    stack.push_async_callback(server.close)
+    return await listening(server.start(port=port), port=port, option=CONSOLE_OPTION)

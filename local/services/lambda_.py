@@ -7,6 +7,7 @@ Not done: container images, extensions, SnapStart, provisioned concurrency, resp
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
@@ -27,8 +28,10 @@ from local.services.lambda_function import (
     Invocation,
     InvocationType,
     RequestTooLarge,
+    TooManyRequests,
     name_and_qualifier,
 )
+from local.services.lambda_observing import FunctionRun, RunObserver
 from local.services.lambda_pool import FunctionPool, Limits
 
 FindFunction = Callable[[str, str | None], Function | None]
@@ -39,11 +42,16 @@ async def _deliver_nowhere(_function: Function, _finished: Finished) -> None:
     """For a service without destinations."""
 
 
+def _untracked(_task: asyncio.Task[None]) -> None:
+    """For a service whose events nobody waits for."""
+
+
 class LambdaService:
     """Invokes functions. They are learnt from `find`, or told one by one with `configure`.
 
     `reserved` is the concurrency that all functions of the account together reserve. Events that were accepted lie in
-    `accepted_events` until they are done with; `resume` goes on with those of a former process.
+    `accepted_events` until they are done with; `resume` goes on with those of a former process. `sleep` lets an event
+    wait for its next attempt, on the time of `clock`; `track` is told of the task of each event.
     """
 
     def __init__(  # noqa: PLR0913  # each is a seam of its own
@@ -57,11 +65,13 @@ class LambdaService:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         accepted_events: Documents | None = None,
         deliver: Deliver = _deliver_nowhere,
+        track: Callable[[asyncio.Task[None]], object] = _untracked,
     ) -> None:
         self._sandbox, self._clock = sandbox, clock
         self._find = find
         self._limits = limits or Limits()
         self._concurrency = Concurrency(limit=self._limits.concurrency, reserved=reserved)
+        self._observers: list[RunObserver] = []
         self._configured: dict[str, Function] = {}
         self._pools: dict[tuple[str, str], FunctionPool] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -72,7 +82,12 @@ class LambdaService:
             documents=InMemoryDocuments() if accepted_events is None else accepted_events,
             clock=clock,
             sleep=sleep,
+            track=track,
         )
+
+    def observe(self, observer: RunObserver) -> None:
+        """Tell `observer` of every run from now on."""
+        self._observers.append(observer)
 
     def configure(self, function: Function) -> None:
         """Make the function known, or change it."""
@@ -149,13 +164,31 @@ class LambdaService:
         headers: Mapping[str, str],
     ) -> Invocation:
         arn = f"{function.arn}:{qualifier}" if qualifier else function.arn
-        with self._concurrency.slot(function):
-            pool = self._pool(function)
-            environment = await pool.lease()
-            try:
-                return await environment.run(payload, request_id=request_id, invoked_arn=arn, headers=headers)
-            finally:
-                pool.give_back(environment)
+        try:
+            with self._concurrency.slot(function):
+                pool = self._pool(function)
+                environment = await pool.lease()
+                started, concurrent = time.perf_counter(), self._concurrency.running(function)
+                try:
+                    invocation = await environment.run(payload, request_id=request_id, invoked_arn=arn, headers=headers)
+                finally:
+                    pool.give_back(environment)
+        except TooManyRequests:
+            self._tell(FunctionRun(function_name=function.name, is_throttled=True))
+            raise
+        self._tell(
+            FunctionRun(
+                function_name=function.name,
+                has_failed=invocation.function_error is not None,
+                duration_ms=(time.perf_counter() - started) * 1000,
+                concurrent=concurrent,
+            )
+        )
+        return invocation
+
+    def _tell(self, run: FunctionRun) -> None:
+        for observe in self._observers:
+            observe(run)
 
     async def _run_event(self, function: Function, event: AcceptedEvent) -> Invocation:
         return await self._run(

@@ -39,6 +39,10 @@ class Concurrency:
             self._by_function[function.name] -= 1
             self._shared -= shares
 
+    def running(self, function: Function) -> int:
+        """How many invocations of a function are under way."""
+        return self._by_function[function.name]
+
     def _check(self, function: Function) -> None:
         if function.reserved_concurrency is not None:
             if self._by_function[function.name] >= function.reserved_concurrency:

@@ -17,6 +17,8 @@ from local.services.cloudformation.api import OPERATIONS
 
 OF_FLYBALLS_OWN = {
     *(("cloudformation", name) for name in OPERATIONS),
+    ("cloudwatch", "DescribeAlarmHistory"),
+    ("cloudwatch", "PutCompositeAlarm"),
     ("logs", "AssociateKmsKey"),
     ("logs", "DisassociateKmsKey"),
     ("sagemaker", "DeleteModelPackage"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from local.deploy.documents import Properties, words
 from local.deploy.handlers import AwsResource, Resource
 from local.deploy.tags import change_tags, tag_list
@@ -17,21 +14,11 @@ class Alarm(AwsResource):
     service = "cloudwatch"
     operation = "put_metric_alarm"
     name_properties = ("AlarmName",)
-    implemented = words("AlarmName AlarmDescription Tags")
-    simulated: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(
-            words("ActionsEnabled AlarmActions OKActions InsufficientDataActions"),
-            "stored and reported; no action is taken",
-        ),
-        **dict.fromkeys(
-            words("""
-                ComparisonOperator DatapointsToAlarm Dimensions EvaluationPeriods EvaluateLowSampleCountPercentile
-                ExtendedStatistic MetricName Metrics Namespace Period Statistic Threshold ThresholdMetricId
-                TreatMissingData Unit
-            """),
-            "stored and reported; an alarm is never evaluated: it changes state by SetAlarmState only",
-        ),
-    }
+    implemented = words("""
+        ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions
+        EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions MetricName Metrics
+        Namespace OKActions Period Statistic Tags Threshold TreatMissingData Unit
+    """)
     attributes = words("Arn")
 
     def create(self, properties: Properties) -> Resource:
@@ -55,38 +42,34 @@ class Alarm(AwsResource):
 
 
 class CompositeAlarm(AwsResource):
-    """An alarm over alarms. moto has no such thing, so that the stack's state is all there is of it."""
+    """An alarm over alarms."""
 
     resource_type = "AWS::CloudWatch::CompositeAlarm"
     service = "cloudwatch"
+    operation = "put_composite_alarm"
     name_properties = ("AlarmName",)
-    implemented = words("AlarmName")
-    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        (
-            "AlarmRule",
-            "AlarmDescription",
-            "ActionsEnabled",
-            "AlarmActions",
-            "OKActions",
-            "InsufficientDataActions",
-            "ActionsSuppressor",
-            "ActionsSuppressorExtensionPeriod",
-            "ActionsSuppressorWaitPeriod",
-            "Tags",
-        ),
-        "kept in the stack's state only; a composite alarm is never evaluated and DescribeAlarms does not show it",
-    )
+    implemented = words("""
+        ActionsEnabled ActionsSuppressor ActionsSuppressorExtensionPeriod ActionsSuppressorWaitPeriod AlarmActions
+        AlarmDescription AlarmName AlarmRule InsufficientDataActions OKActions Tags
+    """)
     attributes = words("Arn")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("AlarmName") or self.identity.name(limit=255)
+        asked = {"AlarmNames": [name], "AlarmTypes": ["CompositeAlarm"]}
+        self.refuse_existing("describe_alarms", asked, listed="CompositeAlarms", words=f"{name} already exists")
+        self.claim(name)
+        self.call("put_composite_alarm", {**properties, "AlarmName": name})
         return Resource(name, {"Arn": _alarm_arn(self, name)})
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
-        return Resource(physical_id, {"Arn": _alarm_arn(self, physical_id)})
+        self.call("put_composite_alarm", {**new, "Tags": None, "AlarmName": physical_id})
+        arn = _alarm_arn(self, physical_id)
+        _retag(self, arn, old, new)
+        return Resource(physical_id, {"Arn": arn})
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        """Nothing to do: it stands in the stack's state alone."""
+        self.client.delete_alarms(AlarmNames=[physical_id])
 
 
 class Dashboard(AwsResource):
@@ -95,10 +78,7 @@ class Dashboard(AwsResource):
     resource_type = "AWS::CloudWatch::Dashboard"
     service = "cloudwatch"
     name_properties = ("DashboardName",)
-    implemented = words("DashboardName")
-    simulated: ClassVar[Mapping[str, str]] = {
-        "DashboardBody": "stored and reported; there is no console here to draw it"
-    }
+    implemented = words("DashboardBody DashboardName")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("DashboardName") or self.identity.name(limit=255)

@@ -17,11 +17,12 @@ class Rule(AwsResource):
     service = "events"
     operation = "put_targets"
     name_properties = ("Name",)
-    implemented = words("Name Description EventPattern EventBusName State Targets Tags")
+    implemented = words("Name Description EventPattern EventBusName ScheduleExpression State Targets Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "ScheduleExpression": "stored and reported; a schedule does not fire",
-        "Targets.Arn": "log groups, queues and buses are reached; functions and state machines are not yet",
-        "RoleArn": "stored and reported; targets are reached whatever the role permits",
+        "Targets.Arn": "functions, topics, queues, log groups and buses are reached, a log group whatever its policy; "
+        "any other target is refused",
+        "Targets.RoleArn": "judged where the target is a bus",
+        "RoleArn": "stored and reported; EventBridge uses a target's role, or the target's policy",
     }
     attributes = words("Arn RuleName")
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from local.deploy.documents import Properties, words
 from local.deploy.errors import ResourceFailed
-from local.deploy.handlers import AwsResource, Resource, unless_gone
+from local.deploy.handlers import AwsResource, Resource
 from local.deploy.tags import change_tags, tag_map
 
 
@@ -67,10 +67,7 @@ class MetricFilter(AwsResource):
     service = "logs"
     operation = "put_metric_filter"
     name_properties = ("LogGroupName", "FilterName")
-    implemented = words("FilterName LogGroupName")
-    simulated: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("FilterPattern", "MetricTransformations"), "stored and reported; no metric is made of log lines"
-    )
+    implemented = words("FilterName FilterPattern LogGroupName MetricTransformations")
 
     def create(self, properties: Properties) -> Resource:
         name = properties.get("FilterName") or self.identity.name(limit=512)
@@ -83,9 +80,6 @@ class MetricFilter(AwsResource):
         return Resource(name)
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Resource:
-        # moto's PutMetricFilter adds a second filter of the same name.
-        with unless_gone():
-            self.delete(physical_id, old)
         self._put(physical_id, new)
         return Resource(physical_id)
 

@@ -55,10 +55,9 @@ class EndpointConfig(AwsResource):
     service = "sagemaker"
     operation = "create_endpoint_config"
     name_properties = ("EndpointConfigName",)
-    implemented = words("EndpointConfigName ProductionVariants Tags")
+    implemented = words("DataCaptureConfig EndpointConfigName ProductionVariants Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "KmsKeyId": "stored and reported; volumes are this machine's",
-        "DataCaptureConfig": "stored and reported; nothing is captured",
         "ExecutionRoleArn": "stored and reported; model servers run with this machine's rights",
         "EnableNetworkIsolation": "stored and reported; the model servers' network is this machine's",
         "VpcConfig": "stored and reported; there is no VPC here",

@@ -38,7 +38,7 @@ PolicyLookup = Callable[[str, str | None], Sequence[Mapping[str, Any]]]
 
 
 class Clock(Protocol):
-    """The time that signatures, throttles and quotas go by."""
+    """The time that requests, throttles and quotas go by: the cloud's. Signatures and latencies: the machine's."""
 
     def now(self) -> datetime: ...
 
@@ -91,6 +91,7 @@ class Exchange:
 
     request: Request
     served: Served
+    begun_at: datetime
     route: Route | None = None
     caller: Caller = field(default_factory=Caller)
     integration_started_at: datetime | None = None
@@ -102,10 +103,21 @@ class Exchange:
         return self.served.stage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request that was answered, for whoever counts them; latencies are in milliseconds."""
+
+    api_name: str
+    stage: str
+    status: int
+    latency_ms: int
+    integration_latency_ms: int | None
+
+
 class Gateway:
     """Every stage of every REST API of one account and region."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a seam of its own
         self,
         *,
         registry: Registry,
@@ -114,13 +126,19 @@ class Gateway:
         clock: Clock,
         log: LogSink,
         account: Account,
+        machine_clock: Clock | None = None,
     ) -> None:
         self._registry, self._functions = registry, functions
         self._policy_of, self._account = policy_of, account
-        self._clock, self._log = clock, log
+        self._clock, self._machine_clock, self._log = clock, machine_clock or clock, log
         self._scope = Scope(region=account.region, service="execute-api")
         self._throttles, self._quotas = Throttles(), Quotas()
         self._invocations: set[asyncio.Task[Invocation]] = set()
+        self._observers: list[Callable[[Answered], None]] = []
+
+    def observe(self, observer: Callable[[Answered], None]) -> None:
+        """Tell `observer` of every answer from now on, before its caller hears of it; so it has to be quick."""
+        self._observers.append(observer)
 
     def now(self) -> datetime:
         """The gateway's time, for the server to stamp requests with."""
@@ -131,7 +149,7 @@ class Gateway:
         served = self._registry.serving(request.stage)
         if served is None:
             return with_ids(unknown_stage(), request)
-        exchange = Exchange(request, served)
+        exchange = Exchange(request, served, begun_at=self._machine_clock.now())
         outcome = await self._outcome(exchange)
         return self._finish(exchange, outcome)
 
@@ -140,7 +158,7 @@ class Gateway:
         served = self._registry.serving(request.stage)
         if served is None:
             return with_ids(unknown_stage(), request)
-        return self._finish(Exchange(request, served), error)
+        return self._finish(Exchange(request, served, begun_at=self._machine_clock.now()), error)
 
     async def _outcome(self, exchange: Exchange) -> Response | GatewayError:
         route = exchange.served.router.match(exchange.request.method, exchange.request.path)
@@ -161,7 +179,7 @@ class Gateway:
         if route.method.authorisation is Authorisation.AWS_IAM:
             request = exchange.request
             verdict = verify(
-                request.signed(), secret_of=self._account.secret_of, scope=self._scope, now=self._clock.now()
+                request.signed(), secret_of=self._account.secret_of, scope=self._scope, now=self._machine_clock.now()
             )
             if isinstance(verdict, Refusal):
                 return signature_error(verdict)
@@ -210,9 +228,9 @@ class Gateway:
         if not self._may_invoke(exchange, route, integration):
             name = integration.function_name
             return errors.rejected_invocation(f"Invalid permissions on Lambda function {name}, or no such function")
-        exchange.integration_started_at = self._clock.now()
+        exchange.integration_started_at = self._machine_clock.now()
         invocation = await self._invoke(integration, self._event(exchange, route))
-        exchange.integration_ended_at = self._clock.now()
+        exchange.integration_ended_at = self._machine_clock.now()
         if isinstance(invocation, GatewayError):
             return invocation
         exchange.integration_status = invocation.status_code
@@ -283,7 +301,22 @@ class Gateway:
         if exchange.stage.access_log is not None:
             line = self._access_line(exchange, response, exchange.stage.access_log.template)
             self._log(exchange.stage.access_log.group, exchange.stage.name, [line])
+        self._tell(exchange, response)
         return with_ids(response, exchange.request)
+
+    def _tell(self, exchange: Exchange, response: Response) -> None:
+        if not self._observers:
+            return
+        facts = access_facts(exchange, response, self._machine_clock.now())
+        answered = Answered(
+            api_name=exchange.served.api.name,
+            stage=exchange.stage.name,
+            status=response.status,
+            latency_ms=facts["responseLatency"],
+            integration_latency_ms=facts["integrationLatency"],
+        )
+        for observe in self._observers:
+            observe(answered)
 
     def _worded(self, exchange: Exchange, error: GatewayError) -> Response:
         return errors.render(
@@ -295,7 +328,7 @@ class Gateway:
         )
 
     def _access_line(self, exchange: Exchange, response: Response, template: str) -> str:
-        context = {**self._context(exchange), **access_facts(exchange, response, self._clock.now())}
+        context = {**self._context(exchange), **access_facts(exchange, response, self._machine_clock.now())}
         return fill(template, context=context, stage_variables=exchange.stage.variables, absent="-")
 
 
@@ -308,7 +341,7 @@ def access_facts(exchange: Exchange, response: Response, now: datetime) -> dict[
     return {
         "status": response.status,
         "responseLength": len(response.body),
-        "responseLatency": milliseconds(exchange.request.received_at, now),
+        "responseLatency": milliseconds(exchange.begun_at, now),
         "integrationLatency": latency,
         "integrationStatus": exchange.integration_status,
         "integrationErrorMessage": reason,

@@ -93,6 +93,9 @@ def _xml(value: Json, shape: Any) -> str:
             return "".join(_element(name, value.get(name), member) for name, member in shape.members.items())
         case "list":
             return "".join(f"<member>{_xml(item, shape.member)}</member>" for item in value)
+        case "map":
+            entries = ((_xml(key, shape.key), _xml(item, shape.value)) for key, item in value.items())
+            return "".join(f"<entry><key>{key}</key><value>{item}</value></entry>" for key, item in entries)
         case "boolean":
             return "true" if value else "false"
         case "timestamp":

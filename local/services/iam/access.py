@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from local.clock import Clock
 from local.documents import Documents
 from local.services.apigateway.gateway import ACCESS_DENIED, Call, LogSink
 from local.services.apigateway.request import Principal
@@ -17,7 +18,7 @@ from local.services.iam.guard import RoleGuard
 from local.services.iam.moto_identities import MotoIdentities
 from local.services.iam.moto_resources import MotoResources
 from local.services.iam.resources import Place
-from local.services.iam.sessions import Clock, RoleSessions
+from local.services.iam.sessions import RoleSessions
 from local.services.iam.triggers import TriggerRefused, sender_of
 from local.services.lambda_environment import Credentials
 from local.services.sigv4 import UNKNOWN_KEY, Refusal
@@ -94,16 +95,27 @@ class Access:
 
 
 def account_access(
-    *, account: str, region: str, clock: Clock, documents: Callable[[str], Documents], administrator: Credentials
+    *,
+    account: str,
+    region: str,
+    clock: Clock,
+    documents: Callable[[str], Documents],
+    administrator: Credentials,
+    machine_clock: Clock | None = None,
 ) -> Access:
-    """Access to an account whose roles, users and resources moto keeps; `documents` gives a collection by name."""
+    """Access to an account whose roles, users and resources moto keeps; `documents` gives a collection by name.
+
+    Credentials expire and signatures are checked by `machine_clock`, as clients have it, and policies are judged at
+    the time of `clock`, the cloud's; the two are one where there is no other.
+    """
+    issued = machine_clock or clock
     identities = MotoIdentities(account=account)
     resources = MotoResources(account=account, region=region)
     place = Place(account, region, resources)
-    sessions = RoleSessions(documents=documents("sessions"), clock=clock)
+    sessions = RoleSessions(documents=documents("sessions"), clock=issued)
     callers = Callers(account=account, identities=identities, sessions=sessions)
     authentication = Authentication(
-        account=account, callers=callers, identities=identities, sessions=sessions, clock=clock
+        account=account, callers=callers, identities=identities, sessions=sessions, clock=issued
     )
     authority = Authority(
         place=place,

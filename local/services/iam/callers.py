@@ -30,6 +30,10 @@ class Identity:
     account: str
 
 
+NAMES_OWNER: Final = frozenset({"cloudwatch.amazonaws.com"})
+"""Services that SNS gives the older key AWS:SourceOwner for, which a topic's default policy asks for."""
+
+
 class Callers:
     """Turns access keys and role ARNs into callers of one account."""
 
@@ -55,6 +59,7 @@ class Callers:
             "aws:principalservicename": principal,
             "aws:sourcearn": source_arn,
             "aws:sourceaccount": source_account,
+            **({"aws:sourceowner": source_account} if principal in NAMES_OWNER else {}),
         }
         return Caller(arns=(principal,), account=self._account, service=principal, context=context)
 

@@ -59,6 +59,8 @@ PASSED_ROLES: Final[Mapping[str, tuple[str, str]]] = {
 
 TAGGING: Final[Mapping[str, str]] = {
     "application-autoscaling:RegisterScalableTarget": "application-autoscaling:TagResource",
+    "cloudwatch:PutCompositeAlarm": "cloudwatch:TagResource",
+    "cloudwatch:PutDashboard": "cloudwatch:TagResource",
     "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
     "dynamodb:CreateTable": "dynamodb:TagResource",
     "events:CreateEventBus": "events:TagResource",

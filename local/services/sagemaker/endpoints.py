@@ -61,6 +61,10 @@ class Endpoints:
         """Who answers for an endpoint; None where nobody ever did, or does any more."""
         return self._traffic.get(endpoint)
 
+    def fleets(self) -> dict[str, list[Fleet]]:
+        """The fleets that answer, by endpoint."""
+        return {name: [fleet for fleet, _share in traffic.shares] for name, traffic in self._traffic.items()}
+
     def create(self, endpoint: str, plan: FleetPlan) -> None:
         """Begin to bring a new endpoint into service."""
         self._show(endpoint, EndpointStatus.CREATING, plan.config_name)

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
 from moto import mock_aws
 from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.logs.metric_filters import MetricFilters
 from moto.sagemaker.models import sagemaker_backends
 
 from local.deploy.assembly import ACCOUNT, REGION
+from local.services.logs.moto_filters import put_in_place
+from tests.local.services.cloudwatch.given import given_cloudwatch
 
 MANAGED_POLICIES = (
     "AmazonSageMakerFullAccess",
@@ -26,9 +31,26 @@ READS = ("describe_", "get_", "list_", "head_")
 @contextmanager
 def moto_cloud() -> Iterator[MotoCloud]:
     """An empty account."""
-    with mock_aws(config={"lambda": {"use_docker": False}}):
+    with (
+        mock_aws(config={"lambda": {"use_docker": False}}),
+        TemporaryDirectory() as folder,
+        given_cloudwatch(Path(folder)) as cloudwatch,
+    ):
         _know_managed_policies()
-        yield MotoCloud()
+        with _filters_in_place():
+            yield MotoCloud(cloudwatch.client)
+
+
+@contextmanager
+def _filters_in_place() -> Iterator[None]:
+    """PutMetricFilter as the local cloud has it: moto's own keeps the former filter beside the new one."""
+    filters: Any = MetricFilters
+    original = filters.add_filter
+    filters.add_filter = put_in_place
+    try:
+        yield
+    finally:
+        filters.add_filter = original
 
 
 def _know_managed_policies() -> None:
@@ -44,8 +66,9 @@ def _know_managed_policies() -> None:
 
 @dataclass
 class MotoCloud:
-    """Clients by service, and every call that was made which may change something."""
+    """Clients by service, and every call that was made which may change something. CloudWatch is Flyball's own."""
 
+    cloudwatch: Any
     writes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,7 +82,7 @@ class MotoCloud:
             parameters.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
 
     def _client(self, service: str) -> Any:
-        recorded = _Recorded(_boto3_client(service), self.writes)
+        recorded = _Recorded(self.cloudwatch if service == "cloudwatch" else _boto3_client(service), self.writes)
         return _SageMaker(recorded) if service == "sagemaker" else recorded
 
 

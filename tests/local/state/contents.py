@@ -115,6 +115,7 @@ def fill_cloudwatch(account: Account) -> None:
         AlarmName="a", MetricName="m", Namespace="n", Statistic="Sum", Period=60, EvaluationPeriods=1,
         ComparisonOperator="GreaterThanThreshold", Threshold=1.0, Tags=[{"Key": "a", "Value": "b"}],
     )  # fmt: skip
+    client.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(a)", AlarmDescription="of a")
     client.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="because")
     client.put_dashboard(DashboardName="d", DashboardBody="{}")
     client.put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 2.5}])
@@ -124,6 +125,9 @@ def look_at_cloudwatch(account: Account) -> object:
     client = account.client("cloudwatch")
     return [
         client.describe_alarms()["MetricAlarms"],
+        client.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"],
+        client.describe_alarm_history()["AlarmHistoryItems"],
+        client.list_tags_for_resource(ResourceARN="arn:aws:cloudwatch:us-east-1:123456789012:alarm:a")["Tags"],
         client.get_dashboard(DashboardName="d")["DashboardBody"],
         client.list_metrics(Namespace="n")["Metrics"],
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +15,13 @@ from botocore.config import Config
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 
-from local.api_calls import ApiRequest
+from local.api_calls import ApiCall, ApiRequest, identify
+from local.api_errors import ApiRefusal, ApiResponse, refused
+from local.clock import SystemClock
 from local.moto_hooks import CloudHooks
 from local.moto_host import MotoHost
+from local.services.cloudwatch.actions import Reach
+from local.services.cloudwatch.cloudwatch import CloudWatch
 from local.services.lambda_function import Invocation, InvocationType
 from local.state.blobs import Write, write_durably
 from local.state.keeper import Keeper
@@ -34,6 +38,9 @@ class Account:
         self.invoked: list[tuple[str, bytes]] = []
         self.store = StateStore(folder, write_blob=write_blob)
         self.keeper = Keeper(self.store, lazy_seconds=3600.0)
+        self.cloudwatch = CloudWatch(
+            self.store, clock=SystemClock(), account="123456789012", region="us-east-1", reach=_reach(self.client)
+        )
         self.host = MotoHost(CloudHooks(invoke_lambda=self._invoke), keeper=self.keeper)
         # AWS's own policies take a second to load; a test that needs them says so.
         default_user_config["iam"]["load_aws_managed_policies"] = aws_policies
@@ -50,6 +57,11 @@ class Account:
         )
         client.meta.events.register("before-send.*.*", self._answer)
         return client
+
+    def commit(self) -> None:
+        """What is kept within a second."""
+        self.keeper.commit_pending()
+        self.cloudwatch.flush()
 
     def down(self) -> None:
         """What `flyball down` does."""
@@ -70,10 +82,17 @@ class Account:
         parts = urlsplit(request.url)
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        answer = self.host.call_blocking(
-            ApiRequest(str(request.method), target, {**headers, "host": parts.netloc}, _bytes(request.body))
-        )
+        asked = ApiRequest(str(request.method), target, {**headers, "host": parts.netloc}, _bytes(request.body))
+        call = identify(asked)
+        if isinstance(call, ApiCall) and call.service == "cloudwatch":
+            answer = self._cloudwatch(call, asked)
+        else:
+            answer = self.host.call_blocking(asked)
         return _Response(request.url, answer.status, answer.headers, answer.body)
+
+    def _cloudwatch(self, call: ApiCall, request: ApiRequest) -> ApiResponse:
+        answer = self.cloudwatch.answer_blocking(call, request)
+        return refused(answer, call.protocol, request_id="id") if isinstance(answer, ApiRefusal) else answer
 
     def _invoke(self, arn: str, payload: bytes, kind: InvocationType) -> Invocation:
         self.invoked.append((arn, payload))
@@ -93,6 +112,11 @@ def account(folder: Path, *, write_blob: Write = write_durably, aws_policies: bo
 def forget_everything() -> None:
     """moto as it is in a new process."""
     BackendDict.reset()
+
+
+def _reach(clients: Callable[[str], Any]) -> Reach:
+    """Alarms here have no actions."""
+    return Reach(clients, lambda *_question, **_source: False, lambda _topic: None, lambda _event: None)
 
 
 class _Response(AWSResponse):  # type: ignore[misc]  # botocore is not typed

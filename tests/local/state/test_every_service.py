@@ -28,7 +28,7 @@ def test_what_a_service_acknowledged_survives_a_kill(service: str, tmp_path: Pat
     before = Account(tmp_path, aws_policies=service == "iam")
     content.fill(before)
     expected = stable(content.look(before))
-    before.keeper.commit_pending()  # what is kept within a second
+    before.commit()
 
     before.killed()
     with account(tmp_path):

@@ -1,0 +1,1 @@
+"""CloudWatch of the local cloud: metrics, alarms that are evaluated, dashboards, and metrics out of log lines."""

@@ -31,6 +31,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[PACKAGE]...", help=
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text for a person.")]
 HttpsPort = Annotated[int, typer.Option(help="Port of the HTTPS API.", min=1, max=65535)]
 CloudPort = Annotated[int, typer.Option(help="Port for AWS clients (AWS_ENDPOINT_URL).", min=1, max=65535)]
+ConsolePort = Annotated[int, typer.Option(help="Port of the console page.", min=1, max=65535)]
 
 EnvironmentName = Annotated[
     str | None,
@@ -49,6 +50,7 @@ def options(
 def up(
     https_port: HttpsPort = 8443,
     cloud_port: CloudPort = 8444,
+    console_port: ConsolePort = 8445,
     environment: EnvironmentName = None,
     deploy: Annotated[  # noqa: FBT002
         bool, typer.Option(help="Or serve what the cloud holds, for the cdk command line to deploy into.")
@@ -58,7 +60,7 @@ def up(
     from local.ports import Ports  # noqa: PLC0415
     from local.up import up as run  # noqa: PLC0415 - the local cloud takes a second to import
 
-    ports = Ports(https=https_port, cloud=cloud_port)
+    ports = Ports(https=https_port, cloud=cloud_port, console=console_port)
     asyncio.run(run(_project(), ports=ports, say=_say, environment=environment, deploys=deploy))
 
 
@@ -193,6 +195,77 @@ def logs(
 
     for event in events_of(_project(), package=name, since_minutes=since_minutes):
         typer.echo(json.dumps(asdict(event)) if as_json else f"{event.time} {event.source}: {event.message}")
+
+
+@app.command(
+    epilog="Examples: [bold]flyball replay payments --rows 4000[/bold], "
+    "[bold]flyball replay payments --rows 4000 --shift amount --at 50% --size 1[/bold]"
+)
+def replay(  # noqa: PLR0913, PLR0917  # the options of a command
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package to send traffic to.")],
+    rows: Annotated[int, typer.Option(help="How many requests.", min=1, max=1_000_000)] = 4000,
+    days: Annotated[float, typer.Option(help="Over how much simulated time.", min=0.01, max=365)] = 30.0,
+    shift: Annotated[str | None, typer.Option(metavar="FIELD", help="Change this field of the requests.")] = None,
+    at: Annotated[str, typer.Option(help="From when on: 50%, or a moment in ISO 8601.")] = "50%",
+    size: Annotated[
+        float | None,
+        typer.Option(help="Standard deviations of a number, else a share of the requests; 1 or 0.5 by default."),
+    ] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="The field goes missing instead.")] = False,  # noqa: FBT002
+    labels: Annotated[bool, typer.Option(help="Send the labels too, once they are known.")] = True,  # noqa: FBT002
+    label_days: Annotated[float, typer.Option(help="How long a label takes.", min=0, max=365)] = 1.0,
+    speed: Annotated[
+        float | None, typer.Option(help="At most so many simulated seconds a second; as fast as it goes by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Send realistic traffic through the HTTPS API under an accelerated clock, and see which alarms go off."""
+    from local.replay.replay import Order, document, text  # noqa: PLC0415
+    from local.replay.replay import replay as run  # noqa: PLC0415
+    from model_packages.shifting import Shift  # noqa: PLC0415
+
+    change = Shift(field=shift, size=size, missing=missing) if shift else None
+    order = Order(
+        package=name,
+        rows=rows,
+        days=days,
+        seed=seed,
+        shift=change,
+        at=at,
+        labels=labels,
+        label_days=label_days,
+        speed=speed,
+    )
+    outcome = _run(run(_project(), order, say=_say))
+    if as_json:
+        _print_json(document(outcome))
+    else:
+        typer.echo(text(outcome))
+
+
+@app.command(
+    epilog="Examples: [bold]flyball simulate payments[/bold], "
+    "[bold]flyball simulate payments --captures captured --rows 2000 --size 0.2[/bold]"
+)
+def simulate(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose monitor settings to try.")],
+    captures: Annotated[
+        Path | None, typer.Option(help="A folder of captured files; by default the data it was trained on.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of a window; by default what the package's budget expects.", min=1)
+    ] = None,
+    size: Annotated[
+        list[float] | None, typer.Option(help="A shift to try: standard deviations, or a share of the rows.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Say how often the monitor's settings call a change where there is none, and how soon one that there is."""
+    from local.simulation import simulate as run  # noqa: PLC0415
+
+    order = run(name, project=_project(), captures=captures, rows=rows, sizes=size or [], as_json=as_json)
+    typer.echo(_run(order))
 
 
 def main() -> None:

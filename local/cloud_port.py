@@ -2,14 +2,14 @@
 
 In this order: a call that names no operation, or one that is not in the table, is refused by name; the guards may
 refuse it; a handler of Flyball's own answers it, or else moto. Every refusal has the shape that the service itself
-gives its errors. It listens on loopback, over plain HTTP; nothing is streamed, and a body may have 64 MB.
+gives its errors. It listens on loopback, over plain HTTP; nothing is streamed, and a body may have 256 MB.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 from typing import Self
@@ -24,7 +24,7 @@ from model_packages.errors import FlyballError
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT_BYTES = 64 * 1024 * 1024
+BODY_LIMIT_BYTES = 256 * 1024 * 1024  # as large as what Lambda unpacks
 NOT_IMPLEMENTED = "NotImplementedByLocalCloud"
 
 Handler = Callable[[ApiCall, ApiRequest], Awaitable[ApiResponse | ApiRefusal]]
@@ -97,11 +97,12 @@ def _not_implemented(service: str, operation: str) -> ApiRefusal:
 
 
 class CloudPort:
-    """The HTTP server in front of `Answers`."""
+    """The HTTP server in front of `Answers`; `more` are routes of the cloud's own, which are no AWS API's."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, *, more: Iterable[web.RouteDef] = ()) -> None:
         self._answers = answers
         application = web.Application(client_max_size=BODY_LIMIT_BYTES)
+        application.router.add_routes(more)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.client import aws_client
+from local.cloud_time import cloud_time
 from local.outputs import by_package, stack_outputs
 from local.project import Project
 from local.running import RunningCloud, require_running
@@ -28,14 +28,14 @@ class LogEvent:
 
 
 def events_of(project: Project, *, package: str, since_minutes: float) -> list[LogEvent]:
-    """What the package's gateway function and model server wrote, oldest first.
+    """What the package's gateway function and model server wrote, oldest first, since then on the cloud's time.
 
     Raises: OperatorError if there is no such package or no cloud runs.
     """
     select(discover(project.packages), [package])
     running = require_running(project)
     logs = aws_client("logs", endpoint_url=running.aws_endpoint_url)
-    start_ms = int(max(0.0, time.time() - since_minutes * 60) * 1000)
+    start_ms = int(max(0.0, cloud_time(running).moment.timestamp() - since_minutes * 60) * 1000)
     found = [
         (event["timestamp"], source, event["message"].rstrip("\n"))
         for source, group in _groups(running, package).items()

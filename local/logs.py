@@ -11,6 +11,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -121,6 +122,7 @@ class LogWriter:
         self._store, self._files, self._clock = store, files, clock
         self._pending: dict[tuple[str, str], list[LogLine]] = defaultdict(list)
         self._delivery: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
     def write(self, group: str, stream: str, lines: Sequence[str]) -> None:
         """Take lines of one stream."""
@@ -135,9 +137,11 @@ class LogWriter:
             self._delivery = asyncio.get_running_loop().create_task(self._deliver())
 
     async def flush(self) -> None:
-        """Wait until the store has every line taken so far."""
+        """Wait until the store has every line taken so far; more are not gathered first."""
+        self._hurry.set()
         while self._delivery is not None:
             await self._delivery
+        self._hurry.clear()
 
     async def close(self) -> None:
         """Flush, and close the files."""
@@ -145,7 +149,9 @@ class LogWriter:
         self._files.close()
 
     async def _deliver(self) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._hurry.wait()
         while self._pending:
             batch, self._pending = self._pending, defaultdict(list)
             try:

@@ -42,6 +42,8 @@ class RunningCloud:
     """Where AWS clients find it: the value for AWS_ENDPOINT_URL."""
     certificate: str
     """The file with the certificate authority that clients have to trust."""
+    console_url: str = ""
+    """Where a browser finds the console page."""
 
 
 _RECORD = TypeAdapter(RunningCloud)

@@ -12,23 +12,29 @@ import aiohttp
 from botocore.credentials import ReadOnlyCredentials
 
 from local.client import aws_client
-from local.clock import Clock
+from local.clock import Clock, CloudClock
 from local.deploy.handlers import Clients
 from local.logs import LogFiles, LogWriter, MotoLogStore
 from local.ports import LOOPBACK
 from local.processes import Children
 from local.running import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
+from local.services.events.bus import EventBus, Place
+from local.services.events.moto_rules import moto_rules
 from local.services.iam.access import Access, account_access
 from local.services.lambda_environment import Credentials
 from local.services.sagemaker.artifact import remove_folder
 from local.services.sagemaker.model_server import free_port
 from local.state.keeper import Keeper, opened_state
 from local.state.store import StateStore
+from local.timers import Timers
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One cloud's own. `clients(service)` is a boto3 client in the administrator's name, `url` its AWS address."""
+    """One cloud's own. `clients(service)` is a boto3 client in the administrator's name, `url` its AWS address.
+
+    `clock` is the cloud's time, `clock.machine` the machine's. `bus` takes what happens, for the rules on it.
+    """
 
     folder: Path
     url: str
@@ -39,7 +45,9 @@ class Site:
     session: aiohttp.ClientSession
     lines: LogWriter
     access: Access
-    clock: Clock
+    clock: CloudClock
+    timers: Timers
+    bus: EventBus
 
     def clients_of(self, role_arn: str, session_name: str) -> Clients:
         """Clients in the name of a role."""
@@ -68,7 +76,7 @@ class Site:
 
 
 async def open_site(stack: AsyncExitStack, *, folder: Path, cloud_port: int, clock: Clock) -> Site:
-    """Opens the state in `folder`, and closes everything again, in order, with `stack`.
+    """Opens the state in `folder`, and closes everything again, in order, with `stack`. `clock` is the machine's.
 
     Raises: StateUnreadable, StateNotWritten.
     """
@@ -76,12 +84,15 @@ async def open_site(stack: AsyncExitStack, *, folder: Path, cloud_port: int, clo
     url = f"http://{LOOPBACK}:{cloud_port or free_port()}"
     children = await stack.enter_async_context(Children())
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-    lines = LogWriter(store=MotoLogStore(account=ACCOUNT, region=REGION), files=LogFiles(folder / "logs"), clock=clock)
+    time = CloudClock(machine=clock, documents=store.documents("clock"))
+    lines = LogWriter(store=MotoLogStore(account=ACCOUNT, region=REGION), files=LogFiles(folder / "logs"), clock=time)
     stack.push_async_callback(lines.close)
+    timers = Timers(time, settle=lines.flush)
     access = account_access(
         account=ACCOUNT,
         region=REGION,
-        clock=clock,
+        clock=time,
+        machine_clock=clock,
         documents=store.documents,
         administrator=Credentials(ACCESS_KEY, SECRET_KEY),
     )
@@ -95,5 +106,9 @@ async def open_site(stack: AsyncExitStack, *, folder: Path, cloud_port: int, clo
         session=session,
         lines=lines,
         access=access,
-        clock=clock,
+        clock=time,
+        timers=timers,
+        bus=EventBus(
+            rules=moto_rules(account=ACCOUNT, region=REGION), clock=time, timers=timers, place=Place(ACCOUNT, REGION)
+        ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.client import aws_client
+from local.cloud_time import CloudTime, cloud_time
 from local.outputs import by_package, stack_outputs
 from local.project import Project
 from local.running import RunningCloud, find_running
@@ -28,9 +29,10 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole of it; `cloud` is None where none runs, `state` where none has left any."""
+    """The whole of it; `cloud` and `time` are None where none runs, `state` where none has left any."""
 
     cloud: RunningCloud | None
+    time: CloudTime | None
     state: StateSummary | None
     packages: list[PackageStatus]
 
@@ -44,6 +46,7 @@ def report(project: Project) -> Report:
     endpoints = _endpoints(cloud) if cloud else {}
     return Report(
         cloud=cloud,
+        time=cloud_time(cloud) if cloud else None,
         state=summarise(project.kept),
         packages=[
             _package_status(package.name, endpoints.get(package.name), project)
@@ -55,8 +58,11 @@ def report(project: Project) -> Report:
 def text(found: Report) -> str:
     """The report for a person, one line a package."""
     head = f"serving at {found.cloud.api_url}" if found.cloud else "no local cloud runs from this folder"
+    time = [found.time.text()] if found.time and found.time.is_ahead else []
     state = [summary.text(found.state)] if found.state else []
-    return "\n".join([head, *state, *(_line(package, is_up=found.cloud is not None) for package in found.packages)])
+    return "\n".join(
+        [head, *time, *state, *(_line(package, is_up=found.cloud is not None) for package in found.packages)]
+    )
 
 
 def _endpoints(cloud: RunningCloud) -> dict[str, dict[str, Any]]:

@@ -98,6 +98,7 @@ def _inputs(project: Project) -> Iterator[Path]:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
     yield from sorted(project.build.glob("models/*/model.tar.gz"))
+    yield from sorted(project.build.glob("models/*/baseline/*"))
 
 
 def _is_current(project: Project, digest: str) -> bool:

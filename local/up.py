@@ -110,6 +110,7 @@ async def _serve_as_it_is(project: Project, ports: Ports, *, announce: Announce,
         say("to deploy       cdk bootstrap   and   cdk deploy --all, in another terminal with this export:")
         say(client_line(running))
         say(f"the API         {running.api_url}")
+        say(f"console page    {running.console_url}")
         say("up; Ctrl-C stops it")
         announce(running)
         await asyncio.Event().wait()
@@ -133,6 +134,7 @@ def _running(cloud: LocalCloud, outputs: Sequence[Outputs]) -> RunningCloud:
         api_url=cloud.https_url + urlsplit(api_url).path.rstrip("/"),
         aws_endpoint_url=cloud.aws_endpoint_url,
         certificate=str(cloud.certificate.ca_path),
+        console_url=cloud.console_url,
     )
 
 
@@ -154,9 +156,11 @@ def next_steps(project: Project, running: RunningCloud) -> str:
         f"serving {', '.join(packages) or 'no model yet (flyball new NAME makes one)'} at {running.api_url}",
         "",
         *(f"{curl_line(project, running, package=name)}\n" for name in packages),
+        f"console page    {running.console_url}   (dashboards, alarms, reports)",
         f"documentation   {running.api_url}/models/<name>   and   {running.api_url}/openapi.json",
         f"                (its curl lines need the export below, and --cacert {certificate})",
         client_line(running),
+        "a month         flyball replay NAME --rows 4000 --shift FIELD (drift, in minutes; without --shift: none)",
         "more            flyball status | flyball logs NAME | flyball invoke NAME | flyball new NAME",
     ]
     return "\n".join(lines)

@@ -80,7 +80,7 @@ Deliver = Callable[[Function, Finished], Awaitable[None]]
 class EventQueue:
     """Events between `accept` and their end, each on its own: AWS promises no order either."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a seam of its own
         self,
         *,
         find: FindTarget,
@@ -89,9 +89,10 @@ class EventQueue:
         documents: Documents,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
+        track: Callable[[asyncio.Task[None]], object] = id,
     ) -> None:
         self._find, self._run, self._deliver = find, run, deliver
-        self._documents, self._clock, self._sleep = documents, clock, sleep
+        self._documents, self._clock, self._sleep, self._track = documents, clock, sleep, track
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, event: AcceptedEvent) -> None:
@@ -151,6 +152,7 @@ class EventQueue:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
+        self._track(task)
         task.add_done_callback(self._under_way.discard)
 
 
@@ -177,7 +179,7 @@ def _after_refusal(
         log.warning("%s cannot be run and is tried again: %s", function.name, refusal)
     status = refusal.status if isinstance(refusal, InvocationRefused) else 500
     put_off = replace(event, throttled=event.throttled + 1, response=Response(status, str(refusal)))
-    delay_seconds = min(2.0**event.throttled, LONGEST_BACKOFF_SECONDS)
+    delay_seconds = min(2.0 ** min(event.throttled, 9), LONGEST_BACKOFF_SECONDS)  # 2.0**1024 is no number
     return _again(put_off, delay_seconds, function=function, now=now)
 
 

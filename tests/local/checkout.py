@@ -214,4 +214,4 @@ def _is_left_out(path: Path, packages: Sequence[str]) -> bool:
     if path.parts[0] == "tests":
         return True
     is_in_package = path.parts[0] == "model_packages" and len(path.parts) > 2
-    return is_in_package and path.parts[1] not in {*packages, "_template"}
+    return is_in_package and path.parts[1] not in {*packages, "_template", "profile"}

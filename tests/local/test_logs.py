@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from moto.logs.models import logs_backends
 
 from local.clock import ManualClock
-from local.logs import Batch, LogFiles, LogLine, LogWriter, MotoLogStore
+from local.logs import GATHER_SECONDS, Batch, LogFiles, LogLine, LogWriter, MotoLogStore
 
 GROUP, STREAM = "/aws/lambda/flyball-digits-gateway", "2026/01/01/[$LATEST]0123"
 
@@ -160,3 +161,19 @@ def test_a_disk_that_is_full_costs_lines_in_the_file_alone(tmp_path: Path, caplo
     assert store.batches == [{(GROUP, STREAM): ["a", "b", "c", "d"]}]
     assert [line[-1] for line in files.path(GROUP).read_text().splitlines()] == ["a", "d"]
     assert caplog.text.count("No space left on device") == 1
+
+
+def test_a_flush_does_not_wait_for_more_lines_to_gather(tmp_path: Path) -> None:
+    store = Recorder()
+
+    async def scenario() -> float:
+        writer = LogWriter(store=store, files=LogFiles(tmp_path), clock=ManualClock())
+        began = time.perf_counter()
+        for _ in range(50):
+            writer.write(GROUP, STREAM, ["a line"])
+            await writer.flush()
+        seconds = time.perf_counter() - began
+        await writer.close()
+        return seconds
+
+    assert asyncio.run(scenario()) < 50 * GATHER_SECONDS

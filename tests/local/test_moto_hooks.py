@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from moto.awslambda.models import LambdaFunction
+from moto.events.models import events_backends
+from moto.s3.models import FakeKey
 from moto.sagemaker.responses import SageMakerResponse
 
-from local.moto_hooks import EXPECTED, CloudHooks, check_moto, install, is_loopback, type_for_event
+from local.moto_hooks import EXPECTED, AwsError, CloudHooks, check_moto, install, is_loopback, type_for_event
 from local.services.lambda_function import Invocation, InvocationType
 
 
@@ -75,3 +79,63 @@ def test_only_sources_that_lambda_polls_wait_for_the_answer(event: object, expec
 )
 def test_a_loopback_address_is_told_by_its_name_alone(url: str, *, expected: bool) -> None:
     assert is_loopback(url) is expected
+
+
+def test_events_and_changes_of_rules_are_handed_on_with_the_clouds_time() -> None:
+    put: list[tuple[str, Any]] = []
+    changes: list[str] = []
+    backend = events_backends["123456789012"]["us-east-1"]
+    uninstall = install(
+        CloudHooks(
+            invoke_lambda=never,
+            put_event=lambda bus, event: put.append((bus, event)),
+            rules_changed=lambda: changes.append("changed"),
+            now=lambda: datetime(2027, 1, 1, tzinfo=UTC),
+        )
+    )
+
+    backend.put_rule("nightly", scheduled_expression="rate(1 day)")
+    backend.disable_rule("nightly", None)
+    backend.delete_rule("nightly", None)
+    (entry, refused) = backend.put_events(
+        [{"Source": "shop", "DetailType": "Order", "Detail": '{"n": 1}'}, {"Source": "shop"}]
+    )
+    uninstall()
+
+    assert len(changes) == 3
+    assert "ErrorCode" in refused
+    assert put == [
+        (
+            "default",
+            {
+                "version": "0",
+                "id": entry["EventId"],
+                "detail-type": "Order",
+                "source": "shop",
+                "account": "123456789012",
+                "time": "2027-01-01T00:00:00Z",
+                "region": "us-east-1",
+                "resources": [],
+                "detail": {"n": 1},
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("expression", ["rate(0 minutes)", "cron(0 12 * * * *)"])
+def test_a_schedule_that_would_never_fire_is_refused(expression: str) -> None:
+    uninstall = install(CloudHooks(invoke_lambda=never))
+
+    with pytest.raises(AwsError, match="Parameter ScheduleExpression is not valid"):
+        events_backends["123456789012"]["us-east-1"].put_rule("odd", scheduled_expression=expression)
+    uninstall()
+
+
+def test_objects_are_stamped_with_the_clouds_time_and_never_twice_with_the_same() -> None:
+    uninstall = install(CloudHooks(invoke_lambda=never, now=lambda: datetime(2027, 1, 1, tzinfo=UTC)))
+
+    first, second = (FakeKey(name, b"1", "123456789012", "us-east-1").last_modified for name in "ab")
+    uninstall()
+
+    assert first == datetime(2027, 1, 1)
+    assert timedelta() < second - first < timedelta(seconds=1)

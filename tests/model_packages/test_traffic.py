@@ -1,3 +1,5 @@
+"""Traffic for replays, and fields that are changed on purpose."""
+
 from __future__ import annotations
 
 import json

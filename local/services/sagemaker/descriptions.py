@@ -15,9 +15,6 @@ Operation = Callable[[Document], Document | None]
 ENDPOINTS: Final = Listing("ListEndpoints", key="Endpoints", name="EndpointName", status="EndpointStatus")
 CONFIGS: Final = Listing("ListEndpointConfigs", key="EndpointConfigs", name="EndpointConfigName")
 
-CAPTURE_STATUS: Final = "Stopped"
-"""Nothing is captured here, whatever the config says."""
-
 
 class EndpointDescriptions:
     """DescribeEndpoint, DescribeEndpointConfig, ListEndpoints and ListEndpointConfigs."""
@@ -69,7 +66,7 @@ class EndpointDescriptions:
 def _capture_summary(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "EnableCapture": config.get("EnableCapture", False),
-        "CaptureStatus": CAPTURE_STATUS,
+        "CaptureStatus": "Started" if config.get("EnableCapture") else "Stopped",
         "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
         "DestinationS3Uri": config["DestinationS3Uri"],
         "KmsKeyId": config.get("KmsKeyId", ""),

@@ -116,7 +116,7 @@ class Instance:
         if isinstance(launched, StartFailure):
             return launched
         self._server = launched
-        self._backoff.started(self._machine.clock.now())
+        self._backoff.started(self._machine.process_clock.now())
         return None
 
     async def _supervise(self, root: Path) -> None:
@@ -126,7 +126,7 @@ class Instance:
                 reason = await self._until_lost(self._server)
                 self._server = None
                 self._say(f"the model server {reason}")
-            pause_seconds = self._backoff.pause_seconds(self._machine.clock.now())
+            pause_seconds = self._backoff.pause_seconds(self._machine.process_clock.now())
             self._say(f"it is started again in {pause_seconds:g} s")
             await self._machine.sleep(pause_seconds)
             failure = await self._launch(root)

@@ -46,7 +46,7 @@ def no_credentials(_role_arn: str | None, _session_name: str) -> Mapping[str, st
 
 
 class Clock(Protocol):
-    """The time that deadlines go by."""
+    """A time to stamp things with, or to count deadlines by."""
 
     def now(self) -> datetime: ...
 
@@ -57,7 +57,7 @@ class Machine:
 
     `role_environment` gives each container what its role's credentials are; `may` and `trusts` judge what SageMaker
     does in a role's name. `folder` is where model folders are kept; `ping_seconds` is the pause between two pings while
-    a server starts.
+    a server starts. `clock` is the cloud's time, `machine_clock` the machine's, where that is another.
     """
 
     children: Children
@@ -74,6 +74,12 @@ class Machine:
     account: str = "123456789012"
     region: str = "us-east-1"
     ping_seconds: float = 0.1
+    machine_clock: Clock | None = None
+
+    @property
+    def process_clock(self) -> Clock:
+        """What processes are timed by: the machine's own time, where the cloud's may be another."""
+        return self.machine_clock or self.clock
 
     def role(self, arn: str | None) -> Role:
         """The role in whose name something is fetched and written."""
@@ -129,12 +135,12 @@ class ModelServer:
 
     async def come_into_service(self, startup_seconds: float) -> str | None:
         """Ping until it answers 200. Returns None, or what went wrong, with the last line that the container logged."""
-        deadline = self._machine.clock.now() + timedelta(seconds=startup_seconds)
+        deadline = self._machine.process_clock.now() + timedelta(seconds=startup_seconds)
         while not await self.ping():
             if not self.running:
                 code = self._child.exit_code
                 return f"ended with exit code {code} before it passed the ping health check.{self._last_words()}"
-            if self._machine.clock.now() >= deadline:
+            if self._machine.process_clock.now() >= deadline:
                 self._child.drain_output()
                 return f"did not pass the ping health check.{self._last_words()}"
             await self._machine.sleep(self._machine.ping_seconds)

@@ -13,7 +13,13 @@ from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerMod
 from moto.sagemaker.models import Model as FakeModel
 
 from local.services.sagemaker.endpoints import EndpointState
-from local.services.sagemaker.plan import DEFAULT_STARTUP_SECONDS, FleetPlan, ModelContainer, VariantPlan
+from local.services.sagemaker.plan import (
+    DEFAULT_STARTUP_SECONDS,
+    CapturePlan,
+    FleetPlan,
+    ModelContainer,
+    VariantPlan,
+)
 from model_packages.errors import UnsupportedResource
 
 Registered = Callable[[str], Sequence[Mapping[str, Any]]]
@@ -36,6 +42,11 @@ REFUSED_CONTAINER_MEMBERS: Final = (
 def nothing_registered(package_name: str) -> list[Mapping[str, Any]]:
     """The registry of those who have none."""
     raise LookupError(f"Could not find model package {package_name}.")
+
+
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
 
 
 def described(found: Any) -> dict[str, Any]:
@@ -119,8 +130,15 @@ class MotoState:
     `registered` finds the containers of a version in the Model Registry; it raises LookupError where there is none.
     """
 
-    def __init__(self, *, account_id: str, region: str, registered: Registered = nothing_registered) -> None:
-        self.account_id, self.region = account_id, region
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        region: str,
+        registered: Registered = nothing_registered,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.account_id, self.region, self._now = account_id, region, now
         self.registered = registered
 
     def arn(self, kind: str, name: str) -> str:
@@ -140,7 +158,7 @@ class MotoState:
             self._show_config(shown, state.config_name, config)
         shown.endpoint_status = state.status.value
         shown.failure_reason = state.failure_reason  # type: ignore[assignment]  # moto's is always None
-        shown.last_modified_time = datetime.now(UTC).replace(tzinfo=None)
+        shown.last_modified_time = self._now().replace(tzinfo=None)
 
     def remove(self, endpoint: str) -> None:
         """Make the endpoint unknown."""
@@ -172,7 +190,7 @@ class MotoState:
             image = self._container(model_name).image
         except LookupError:
             return {}
-        return {"DeployedImages": [{"SpecifiedImage": image, "ResolutionTime": datetime.now(UTC).isoformat()}]}
+        return {"DeployedImages": [{"SpecifiedImage": image, "ResolutionTime": self._now().isoformat()}]}
 
     def reweigh(self, endpoint: str, wanted: Iterable[Mapping[str, Any]]) -> None:
         """Show new weights and instance counts.
@@ -201,7 +219,7 @@ class MotoState:
         if config is None:
             return None
         variants = tuple(self._variant(variant) for variant in config.production_variants)
-        return FleetPlan(config_name, variants)
+        return FleetPlan(config_name, variants, _capture_plan(config.data_capture_config))
 
     def _variant(self, variant: Mapping[str, Any]) -> VariantPlan:
         return VariantPlan(
@@ -244,6 +262,23 @@ class MotoState:
             )
         refuse_members(containers[0], REFUSED_CONTAINER_MEMBERS, resource="ModelPackage", name=package_name)
         return containers[0]
+
+
+def _capture_plan(config: Mapping[str, Any]) -> CapturePlan | None:
+    """None where nothing is captured."""
+    if not config.get("EnableCapture"):
+        return None
+    modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
+    types = config.get("CaptureContentTypeHeader") or {}
+    return CapturePlan(
+        percent=int(config["InitialSamplingPercentage"]),
+        destination=config["DestinationS3Uri"],
+        kms_key=config.get("KmsKeyId") or None,
+        takes_input=bool(modes & {"Input", "InputAndOutput"}),
+        takes_output=bool(modes & {"Output", "InputAndOutput"}),
+        json_types=frozenset(name.lower() for name in types.get("JsonContentTypes") or ()),
+        csv_types=frozenset(name.lower() for name in types.get("CsvContentTypes") or ()),
+    )
 
 
 def refuse_config(parameters: Mapping[str, Any]) -> None:

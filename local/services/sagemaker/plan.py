@@ -33,12 +33,33 @@ class VariantPlan:
     startup_seconds: float = DEFAULT_STARTUP_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturePlan:
+    """What a config's DataCaptureConfig asks for; `percent` of the requests, on the sides that are taken.
+
+    Content types are in lower case; a body of any other is stored in base64.
+    """
+
+    percent: int
+    destination: str
+    kms_key: str | None
+    takes_input: bool
+    takes_output: bool
+    json_types: frozenset[str]
+    csv_types: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
     """Everything that one endpoint config makes an endpoint run."""
 
     config_name: str
     variants: tuple[VariantPlan, ...]
+    capture: CapturePlan | None = None
+
+    def role_of(self, variant: str) -> str | None:
+        """The role of a variant's model."""
+        return next((each.container.role_arn for each in self.variants if each.name == variant), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import aiohttp
 
 from local.api_errors import ApiResponse
 from local.services.sagemaker.fleet import Server, Traffic
+from local.services.sagemaker.plan import CapturePlan
 
 LARGEST_BODY_BYTES: Final = 6_291_456
 LARGEST_PIECE_BYTES: Final = 1024 * 1024
@@ -67,6 +68,8 @@ class Target:
     config_name: str
     variant: str
     server: Server
+    capture: CapturePlan | None = None
+    role_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,7 @@ class ContainerAnswer:
 
 
 Observer = Callable[[InvocationRecord], None]
-
-
-def ignore(_record: InvocationRecord) -> None:
-    """The observer of those who do not want to know."""
+"""Told of an invocation before its caller hears of it, so it has to be quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,15 @@ class RuntimeService:
         session: aiohttp.ClientSession,
         clock: Clock,
         region: Region,
-        observe: Observer = ignore,
         limit_seconds: float = INVOCATION_SECONDS,
     ) -> None:
         self._endpoints, self._session, self._clock = endpoints, session, clock
-        self._region, self._observe = region, observe
+        self._region, self._observers = region, list[Observer]()
         self._timeout = aiohttp.ClientTimeout(total=limit_seconds)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of every invocation from now on."""
+        self._observers.append(observer)
 
     async def invoke(self, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
         """The response to one InvokeEndpoint call; errors are responses too."""
@@ -151,15 +154,15 @@ class RuntimeService:
         response = self._response(invocation, answer)
         model_seconds = answered - asked
         overhead_seconds = time.perf_counter() - started - model_seconds
-        self._observe(
-            InvocationRecord(
-                invocation=invocation,
-                response=response,
-                model_status=None if answer is None else answer.status,
-                model_latency_us=round(model_seconds * 1e6),
-                overhead_latency_us=round(overhead_seconds * 1e6),
-            )
+        record = InvocationRecord(
+            invocation=invocation,
+            response=response,
+            model_status=None if answer is None else answer.status,
+            model_latency_us=round(model_seconds * 1e6),
+            overhead_latency_us=round(overhead_seconds * 1e6),
         )
+        for observe in self._observers:
+            observe(record)
         return response
 
     def _target(self, endpoint: str, headers: Mapping[str, str]) -> Target | ApiResponse:
@@ -171,7 +174,7 @@ class RuntimeService:
         server = fleet.servers.get(variant)
         if server is None:
             return error("ValidationError", f"Variant {variant} not found for endpoint {endpoint}.")
-        return Target(fleet.config_name, variant, server)
+        return Target(fleet.config_name, variant, server, fleet.plan.capture, fleet.plan.role_of(variant))
 
     async def _ask(self, invocation: Invocation) -> ContainerAnswer | None:
         """The container's answer; None where no container is in service."""

@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator
 from local.documents import Documents
 from local.services.sagemaker.training.record import Job
 
+Changed = Callable[[Job, Job], None]
+"""Told of a job's record before and after a change, in the thread that made it; a new job was {} before."""
+
+
+def _told_nobody(_before: Job, _after: Job) -> None:
+    """For a board of which nobody wants to hear."""
+
 
 class JobBoard:
     """The jobs of one account and region. Calls block and may come from any thread."""
 
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
+    def __init__(self, documents: Documents, *, changed: Changed = _told_nobody) -> None:
+        self._documents, self._changed = documents, changed
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Job | None:
@@ -28,7 +35,8 @@ class JobBoard:
             if (former := self._documents.get(name)) is not None:
                 return former
             self._documents.put(name, job)
-            return None
+        self._changed({}, job)
+        return None
 
     def change(self, name: str, change: Callable[[Job], Job]) -> Job | None:
         """Replaces a job's record by what `change` makes of it; None where there is no such job."""
@@ -38,7 +46,8 @@ class JobBoard:
             changed = change(job)
             if changed is not job:
                 self._documents.put(name, changed)
-            return changed
+        self._changed(job, changed)
+        return changed
 
     def remove(self, name: str) -> None:
         with self._lock:

@@ -36,7 +36,7 @@ def lay_out(plan: JobPlan, root: Path, *, store: ObjectStore, role: Role) -> Non
         path, uri = plan.checkpoints
         (root / path).mkdir(parents=True, exist_ok=True)
         bucket, prefix = bucket_and_key(uri)
-        _download_prefix(bucket, f"{prefix}/", root / path, store=store, role=role)
+        download_prefix(bucket, f"{prefix}/", root / path, store=store, role=role)
 
 
 def configuration(plan: JobPlan) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _download(channel: Channel, folder: Path, *, store: ObjectStore, role: Role)
             item_bucket, item_key = bucket_and_key(uri)
             _fetch(item_bucket, item_key, _target(folder, item_key, base), store=store, role=role)
         return
-    if _download_prefix(bucket, key, folder, store=store, role=role) == 0:
+    if download_prefix(bucket, key, folder, store=store, role=role) == 0:
         raise InputRefused(
             f'ClientError: No S3 objects found under S3 URL "{channel.uri}" given in input data source. Please ensure '
             f"that the bucket exists in the selected region ({role.region}), that objects exist under that S3 prefix, "
@@ -80,7 +80,7 @@ def _download(channel: Channel, folder: Path, *, store: ObjectStore, role: Role)
         )
 
 
-def _download_prefix(bucket: str, prefix: str, folder: Path, *, store: ObjectStore, role: Role) -> int:
+def download_prefix(bucket: str, prefix: str, folder: Path, *, store: ObjectStore, role: Role) -> int:
     """Downloads every object whose key starts with `prefix`; how many there were."""
     if (refusal := role.list_bucket(bucket)) is not None:
         raise InputRefused(f"ClientError: Data download failed:AccessDenied (403): {refusal}")

@@ -10,7 +10,7 @@ from typing import Final
 from local.documents import Documents
 from local.services.sagemaker.artifact import remove_folder
 from local.services.sagemaker.model_server import Clock, Machine
-from local.services.sagemaker.training.board import JobBoard
+from local.services.sagemaker.training.board import Changed, JobBoard
 from local.services.sagemaker.training.record import STOPPED, Job, Outcome, ended, failed, has_ended
 from local.services.sagemaker.training.request import JobPlan
 from local.services.sagemaker.training.run import TrainingMachine, TrainingRun
@@ -99,9 +99,9 @@ class TrainingJobs:
         self.surroundings.board.change(run.plan.name, finished)
 
 
-def resumed_jobs(machine: Machine, documents: Documents) -> TrainingJobs:
+def resumed_jobs(machine: Machine, documents: Documents, *, changed: Changed) -> TrainingJobs:
     """The jobs of a cloud that starts: what a former one left in progress has failed."""
-    board = JobBoard(documents)
+    board = JobBoard(documents, changed=changed)
     fail_interrupted(board, machine.clock)
     return TrainingJobs(TrainingMachine(machine=machine, board=board))
 

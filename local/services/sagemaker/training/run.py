@@ -67,8 +67,8 @@ class TrainingRun:
     def __init__(self, plan: JobPlan, *, created: datetime, surroundings: TrainingMachine) -> None:
         self.plan = plan
         self.stop_asked = asyncio.Event()
-        self._created = created
         self._around, self._machine = surroundings, surroundings.machine
+        self._waiting_since = self._machine.process_clock.now() - (self._machine.clock.now() - created)
         self._role = self._machine.role(plan.role_arn)
         # A name can be used again as soon as the job has ended, while its folder is still being removed.
         self._root = self._machine.folder / "training" / f"{plan.name}-{uuid.uuid4().hex[:8]}"
@@ -122,7 +122,7 @@ class TrainingRun:
 
     async def _watch(self, child: Child) -> Cause | None:
         """Wait for the end of the container, and bring it about where it is due; returns why it was."""
-        begun = self._machine.clock.now()
+        begun = self._machine.process_clock.now()
         ended, asked = asyncio.ensure_future(child.wait()), asyncio.ensure_future(self.stop_asked.wait())
         try:
             while not ended.done():
@@ -144,13 +144,13 @@ class TrainingRun:
 
     def _due(self, begun: datetime) -> Cause | None:
         """Why the container has to end now."""
-        now, plan = self._machine.clock.now(), self.plan
+        now, plan = self._machine.process_clock.now(), self.plan
         if self.stop_asked.is_set():
             return Cause.STOP
         if now - begun >= timedelta(seconds=plan.longest_run_seconds):
             return Cause.RUNTIME
         wait_seconds = plan.longest_wait_seconds
-        if wait_seconds is not None and now - self._created >= timedelta(seconds=wait_seconds):
+        if wait_seconds is not None and now - self._waiting_since >= timedelta(seconds=wait_seconds):
             return Cause.WAIT
         return None
 

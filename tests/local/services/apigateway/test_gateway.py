@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -121,12 +121,13 @@ class Cloud:
     def log(self, group: str, stream: str, lines: Sequence[str]) -> None:
         self.logs.extend((group, stream, line) for line in lines)
 
-    def gateway(self) -> Gateway:
+    def gateway(self, *, machine_clock: ManualClock | None = None) -> Gateway:
         return Gateway(
             registry=self,
             functions=self,
             policy_of=lambda _name, _qualifier: self.policy,
             clock=self.clock,
+            machine_clock=machine_clock,
             log=self.log,
             account=Account("123456789012", "us-east-1", {"local": "local"}.get, claims_of=claims_of),
         )
@@ -383,6 +384,23 @@ def sign(unsigned: Request, *, access_key: str = "local", secret: str = "local")
     signing = AWSRequest(method=unsigned.method, url=url, data=unsigned.body, headers=dict(unsigned.headers))
     SigV4Auth(Credentials(access_key, secret), "execute-api", "us-east-1").add_auth(signing)
     return replace(unsigned, headers=tuple(signing.headers.items()))
+
+
+async def test_signatures_and_latencies_go_by_the_machines_clock_where_the_clouds_is_ahead() -> None:
+    machine = ManualClock(datetime.now(UTC))
+    cloud = Cloud(clock=ManualClock(machine.now() + timedelta(days=30))).add(authorisation=Authorisation.AWS_IAM)
+    cloud.stage = replace(cloud.stage, access_log=AccessLog("group", "$context.responseLatency"))
+
+    async def slow(event: dict[str, Any]) -> object:
+        machine.advance(0.25)
+        cloud.clock.advance(3600)
+        return await echo(event)
+
+    cloud.handler = slow
+    response = await cloud.gateway(machine_clock=machine).answer(sign(request()))
+
+    assert response.status == 200
+    assert cloud.logs == [("group", "api", "250")]
 
 
 async def test_a_signed_request_names_its_caller() -> None:

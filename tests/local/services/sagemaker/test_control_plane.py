@@ -184,7 +184,7 @@ def test_an_endpoint_is_described_with_its_images_weights_and_capture(client: An
     }
     assert described["DataCaptureConfig"] == {
         "EnableCapture": True,
-        "CaptureStatus": "Stopped",
+        "CaptureStatus": "Started",
         "CurrentSamplingPercentage": 50,
         "DestinationS3Uri": "s3://bucket/captures",
         "KmsKeyId": "",

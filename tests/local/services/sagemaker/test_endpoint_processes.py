@@ -201,9 +201,9 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             session=session,
             clock=SystemClock(),
             region=Region(ACCOUNT, REGION),
-            observe=records.append,
             limit_seconds=1.0,
         )
+        runtime.observe(records.append)
         yield Cloud(operations, endpoints, runtime, state, registry, folder, logs, records, refusals)
         await endpoints.close()
 

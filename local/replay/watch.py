@@ -1,0 +1,114 @@
+"""What a replay looks at while it runs: alarms that change their state, and in the end the newest report.
+
+Calls block; a replay makes them in threads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.deploy.handlers import Clients
+from local.outputs import by_package, stack_outputs
+from model_packages.errors import OperatorError
+
+ALARM = "ALARM"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChange:
+    """An alarm that went into the state ALARM, or left it."""
+
+    at: datetime
+    name: str
+    before: str
+    after: str
+    reason: str
+
+    @property
+    def raised(self) -> bool:
+        return self.after == ALARM
+
+
+@dataclass(slots=True)
+class AlarmWatch:
+    """Asks what has happened to alarms since it last asked."""
+
+    clients: Clients
+    since: datetime
+    seen: set[tuple[str, datetime, str]] = field(default_factory=set)
+
+    def changes(self) -> list[AlarmChange]:
+        """Oldest first."""
+        found = []
+        for item in self._history():
+            change = _change(item)
+            key = (item["AlarmName"], item["Timestamp"], item["HistorySummary"])
+            if key in self.seen:
+                continue
+            self.seen.add(key)
+            self.since = max(self.since, item["Timestamp"])
+            if ALARM in (change.before, change.after):
+                found.append(change)
+        return sorted(found, key=lambda change: (change.at, change.name))
+
+    def _history(self) -> Iterator[dict[str, Any]]:
+        pages = (
+            self.clients("cloudwatch")
+            .get_paginator("describe_alarm_history")
+            .paginate(
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                HistoryItemType="StateUpdate",
+                StartDate=self.since,
+                ScanBy="TimestampAscending",
+            )
+        )
+        for page in pages:
+            yield from page["AlarmHistoryItems"]
+
+
+def _change(item: dict[str, Any]) -> AlarmChange:
+    data = json.loads(item["HistoryData"])
+    before, after = data.get("oldState", {}), data.get("newState", {})
+    return AlarmChange(
+        at=item["Timestamp"],
+        name=item["AlarmName"],
+        before=str(before.get("stateValue", "")),
+        after=str(after.get("stateValue", "")),
+        reason=str(after.get("stateReason", "")),
+    )
+
+
+def require_deployed(clients: Clients, package: str) -> str:
+    """The name of the package's endpoint. Raises: OperatorError if it is not deployed."""
+    deployed = by_package(stack_outputs(clients("cloudformation")))
+    if package not in deployed:
+        raise OperatorError(
+            f"{package} is not deployed; deployed are {', '.join(sorted(deployed)) or 'none'}; "
+            "`cdk deploy --all` deploys it, or `flyball down` and `flyball up`"
+        )
+    return deployed[package]["EndpointName"]
+
+
+def latest_report(clients: Clients, endpoint: str) -> str | None:
+    """Where the newest window's report lies, as an S3 address; None before the first window."""
+    outputs = stack_outputs(clients("cloudformation"))
+    bucket = next((stack["CapturesBucket"] for stack in outputs if "CapturesBucket" in stack), None)
+    if bucket is None:
+        return None
+    prefix = f"monitor/{endpoint}"
+    try:
+        latest = json.loads(clients("s3").get_object(Bucket=bucket, Key=f"{prefix}/latest.json")["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+            raise
+        return None
+    return f"s3://{bucket}/{prefix}/windows/{latest['window']}/report.html"
+
+
+Say = Callable[[str], None]

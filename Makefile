@@ -62,6 +62,7 @@ snapshots: $(TESTS) ## write what tests compare with: templates, tables of the d
 	@$(BIN)/python -m tests.cdk.template_snapshots
 	@$(BIN)/python -m tests.settings_tables --write
 	@$(BIN)/python -m tests.cdk.preflight.rules_table --write
+	@$(BIN)/python -m tests.cdk.alarms_table --write
 	@$(BIN)/python -m local.truth_table --write
 	@$(BIN)/python -m model_packages.contract > build/package.schema.json
 	@mv build/package.schema.json model_packages/package.schema.json
@@ -72,6 +73,8 @@ bench: $(TESTS) ## measure the figures of docs/benchmarks.md; takes some minutes
 	@$(BIN)/python -m tests.benchmarks.request_path
 	@$(BIN)/python -m tests.benchmarks.local_cloud
 	@$(BIN)/python -m tests.benchmarks.role_check
+	@$(BIN)/python -m tests.benchmarks.monitor
+	@$(BIN)/python -m tests.benchmarks.drift_decision
 
 lock: setup ## resolve requirements/*.in again
 	@$(BIN)/python -m pip install --quiet uv

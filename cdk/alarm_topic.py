@@ -35,8 +35,14 @@ class AlarmTopic(sns.Topic):
             self.add_subscription(subscriptions.UrlSubscription(settings.alarm_url))
         self._topic_arns = [self.topic_arn, *filter(None, [settings.alarm_topic_arn])]
 
-    def tell(self, alarm: cloudwatch.Alarm) -> None:
+    def tell(self, alarm: cloudwatch.AlarmBase) -> None:
         """Makes `alarm` publish to every topic when it fires."""
         for index, topic_arn in enumerate(self._topic_arns):
             topic = sns.Topic.from_topic_arn(alarm, f"Topic{index}", topic_arn)
             alarm.add_alarm_action(actions.SnsAction(topic))
+
+    def tell_when_over(self, alarm: cloudwatch.AlarmBase) -> None:
+        """Makes `alarm` publish to every topic when it clears: a pager closes the incident then."""
+        for index, topic_arn in enumerate(self._topic_arns):
+            topic = sns.Topic.from_topic_arn(alarm, f"TopicWhenOver{index}", topic_arn)
+            alarm.add_ok_action(actions.SnsAction(topic))

@@ -49,14 +49,15 @@ ACCESS_LOG: Mapping[str, str] = {
 
 
 class Api(Construct):
-    """`rest_api` with the stage `api`; `url` is where callers find it."""
+    """`rest_api` with the stage `api`; `url` is where callers find it, `access_log` where each request has a line."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, catalogue: Catalogue, key: kms.IKey, settings: PlatformSettings
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._catalogue = settings, catalogue
-        self.rest_api = self._rest_api(EncryptedLogGroup(self, "AccessLog", key=key, settings=settings))
+        self.access_log = EncryptedLogGroup(self, "AccessLog", key=key, settings=settings)
+        self.rest_api = self._rest_api()
         self.url = f"https://{self.rest_api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}/"
         self._validator = self.rest_api.add_request_validator(
             "Validator", validate_request_parameters=True, validate_request_body=True
@@ -85,7 +86,7 @@ class Api(Construct):
             source_arn=self.rest_api.arn_for_execute_api("*", path, STAGE),
         )
 
-    def _rest_api(self, access_log: EncryptedLogGroup) -> apigateway.RestApi:
+    def _rest_api(self) -> apigateway.RestApi:
         rest_api = apigateway.RestApi(
             self,
             "RestApi",
@@ -93,13 +94,13 @@ class Api(Construct):
             description="Every model of this installation",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,
-            deploy_options=self._stage_options(access_log),
+            deploy_options=self._stage_options(),
         )
         rest_api.node.try_remove_child("Endpoint")  # CDK's own output; ApiUrl says the same
         rest_api.deployment_stage.node.add_dependency(_logging_account(self))
         return rest_api
 
-    def _stage_options(self, access_log: EncryptedLogGroup) -> apigateway.StageOptions:
+    def _stage_options(self) -> apigateway.StageOptions:
         return apigateway.StageOptions(
             stage_name=STAGE,
             throttling_rate_limit=self._settings.throttling.rate_per_second,
@@ -107,7 +108,7 @@ class Api(Construct):
             metrics_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             data_trace_enabled=False,
-            access_log_destination=apigateway.LogGroupLogDestination(access_log),
+            access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG)),
         )
 

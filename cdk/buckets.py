@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from cdk.names import CAPTURES_PREFIX, PackageNames
+from cdk.names import PackageNames
 from cdk.settings import PlatformSettings
+from functions.shared import layout
 from model_packages.contract import Capture
 from model_packages.discovery import ModelPackage
 
 SUPERSEDED_DAYS = 90
 ABANDONED_UPLOAD_DAYS = 7
+WRITTEN_BY_THE_MONITOR = ("windows", "quality", "jobs", "unreadable")
+"""Below a model's prefix, and with rows of requests in it; functions/shared/layout.py says what each holds."""
 
 
 class Buckets(Construct):
@@ -66,19 +69,31 @@ class Buckets(Construct):
         )
 
     def _capture_rules(self, packages: Sequence[ModelPackage]) -> list[s3.LifecycleRule]:
-        """One rule a package, and one for what a removed package left; where two apply, S3 takes the shorter."""
-        longest = max((package.config.capture.retention_days for package in packages), default=Capture().retention_days)
+        """For each package, and for what a removed package left; where two rules apply, S3 takes the shorter."""
+        longest = max((_retention_days(package) for package in packages), default=Capture().retention_days)
+        left = {"removed-packages": f"{layout.CAPTURES}/", "removed-packages-labels": f"{layout.LABELS}/"}
         return [
-            s3.LifecycleRule(id="removed-packages", prefix=f"{CAPTURES_PREFIX}/", expiration=Duration.days(longest)),
-            *(
-                s3.LifecycleRule(
-                    id=package.name,
-                    prefix=PackageNames(self._settings.prefix, package).captures,
-                    expiration=Duration.days(package.config.capture.retention_days),
-                )
-                for package in packages
-            ),
+            *(_expiration(rule_id, prefix=prefix, days=longest) for rule_id, prefix in left.items()),
+            *(rule for package in packages for rule in self._package_rules(package)),
         ]
+
+    def _package_rules(self, package: ModelPackage) -> Iterator[s3.LifecycleRule]:
+        """Whatever may quote a request ends with the captures. The monitor's state does not: it is what it knows."""
+        names = PackageNames(self._settings.prefix, package)
+        yield _expiration(package.name, prefix=names.captures, days=package.config.capture.retention_days)
+        yield _expiration(f"{package.name}-labels", prefix=names.labels, days=_retention_days(package))
+        for part in WRITTEN_BY_THE_MONITOR:
+            rule_id, prefix = f"{package.name}-{part}", f"{names.monitored}{part}/"
+            yield _expiration(rule_id, prefix=prefix, days=_retention_days(package))
+
+
+def _retention_days(package: ModelPackage) -> int:
+    """A prediction is kept for as long as it may be labelled."""
+    return max(package.config.capture.retention_days, package.config.monitor.label_days)
+
+
+def _expiration(rule_id: str, *, prefix: str, days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=rule_id, prefix=prefix, expiration=Duration.days(days))
 
 
 def _superseded_rule() -> s3.LifecycleRule:

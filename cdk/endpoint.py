@@ -5,10 +5,10 @@ from __future__ import annotations
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from cdk.alarms import RollbackAlarms
 from cdk.instances import has_gpu, has_local_disks
 from cdk.log_group import EncryptedLogGroup
 from cdk.model import Model
+from cdk.model_alarms import ModelAlarms
 from cdk.names import CAPTURES_PREFIX, VARIANT, PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rollout import deployment_config
@@ -26,7 +26,7 @@ class Endpoint(Construct):
         *,
         names: PackageNames,
         model: Model,
-        alarms: RollbackAlarms,
+        alarms: ModelAlarms,
         platform: PlatformStack,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -41,7 +41,7 @@ class Endpoint(Construct):
             "Endpoint",
             endpoint_name=names.endpoint,
             endpoint_config_name=config.attr_endpoint_config_name,
-            deployment_config=deployment_config(names.package, alarms=alarms.alarms),
+            deployment_config=deployment_config(names.package, alarms=alarms.rollback),
             # Otherwise each deploy would set the instances back to the least, in the middle of a busy day.
             retain_all_variant_properties=True,
             exclude_retained_variant_properties=self._properties_of_the_new_config(),
@@ -90,11 +90,11 @@ class Endpoint(Construct):
         )
 
     def _data_capture(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
-        percent = self.names.package.config.capture.percent
+        capture = self.names.package.config.capture
         properties = sagemaker.CfnEndpointConfig
         return properties.DataCaptureConfigProperty(
-            enable_capture=percent > 0,
-            initial_sampling_percentage=percent,
+            enable_capture=capture.percent > 0 and capture.by == "endpoint",
+            initial_sampling_percentage=capture.percent,
             destination_s3_uri=f"s3://{self._platform.buckets.captures.bucket_name}/{CAPTURES_PREFIX}",
             kms_key_id=self._platform.key.key_arn,
             capture_options=[properties.CaptureOptionProperty(capture_mode=mode) for mode in ("Input", "Output")],

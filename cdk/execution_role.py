@@ -9,9 +9,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from cdk.alarms import RollbackAlarms
 from cdk.image import Image
 from cdk.interfaces import Interfaces, acknowledge_interfaces
+from cdk.model_alarms import ModelAlarms
 from cdk.names import ENDPOINT_LOGS, PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge_resource
@@ -50,7 +50,7 @@ class ExecutionRole(iam.Role):
         self._allow("s3:PutObject", on=[captures])
         acknowledge_resource(self, captures, reason="SageMaker names captures by time, below this prefix.")
 
-    def report(self, *, names: PackageNames, alarms: RollbackAlarms) -> None:
+    def report(self, *, names: PackageNames, alarms: ModelAlarms) -> None:
         """Allows to log, to send metrics, and to read the alarms that stop a rollout."""
         log_group = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:{names.endpoint_log_group}"
         log_streams = f"{log_group}:log-stream:*"
@@ -59,7 +59,7 @@ class ExecutionRole(iam.Role):
         acknowledge_resource(self, log_streams, reason="SageMaker names a log stream by the instance that it started.")
         namespaces = {"StringLike": {"cloudwatch:namespace": ["AWS/SageMaker*", f"{ENDPOINT_LOGS}*"]}}
         self._allow("cloudwatch:PutMetricData", on=["*"], conditions=namespaces)
-        self._allow("cloudwatch:DescribeAlarms", on=[alarm.alarm_arn for alarm in alarms.alarms])
+        self._allow("cloudwatch:DescribeAlarms", on=[alarm.alarm_arn for alarm in alarms.rollback])
 
     def attach(self, interfaces: Interfaces) -> None:
         """Allows to give the model's hosts network interfaces in a VPC."""

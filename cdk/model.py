@@ -8,11 +8,11 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from cdk.alarms import RollbackAlarms
 from cdk.champion import Champion
 from cdk.execution_role import ExecutionRole
 from cdk.image import Image
 from cdk.interfaces import Interfaces
+from cdk.model_alarms import ModelAlarms
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge
@@ -31,7 +31,7 @@ class Model(Construct):
         *,
         names: PackageNames,
         champion: Champion,
-        alarms: RollbackAlarms,
+        alarms: ModelAlarms,
         platform: PlatformStack,
     ) -> None:
         super().__init__(scope, construct_id)

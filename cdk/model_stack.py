@@ -6,11 +6,13 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from cdk.alarms import RollbackAlarms
 from cdk.champion import Champion
+from cdk.dashboard import ModelDashboard
 from cdk.endpoint import Endpoint
 from cdk.gateway import Gateway
 from cdk.model import Model
+from cdk.model_alarms import ModelAlarms
+from cdk.monitor import Monitor
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.scaling import Scaling
@@ -33,13 +35,15 @@ class ModelStack(Stack):
         )
         self.add_stack_dependency(platform)  # the champion pointer and the exports come first
         champion = Champion(self, "Champion", names=names)
-        alarms = RollbackAlarms(self, "Alarms", names=names, topic=platform.alarm_topic)
+        alarms = ModelAlarms(self, "Alarms", names=names, topic=platform.alarm_topic, region=settings.region)
         # Needs no retention: SageMaker refuses to delete a group that still has versions.
         sagemaker.CfnModelPackageGroup(self, "Registry", model_package_group_name=names.model_package_group)
         model = Model(self, "Model", names=names, champion=champion, alarms=alarms, platform=platform)
         endpoint = Endpoint(self, "Endpoint", names=names, model=model, alarms=alarms, platform=platform)
         Scaling(self, "Scaling", endpoint=endpoint)
-        Gateway(self, "Gateway", endpoint=endpoint, platform=platform)
+        gateway = Gateway(self, "Gateway", endpoint=endpoint, platform=platform)
+        monitor = Monitor(self, "Monitor", endpoint=endpoint, gateway=gateway, platform=platform)
+        ModelDashboard(self, "Dashboard", alarms=alarms, gateway=gateway, monitor=monitor, platform=platform)
         self._output(names, endpoint)
 
     def _output(self, names: PackageNames, endpoint: Endpoint) -> None:
@@ -47,6 +51,7 @@ class ModelStack(Stack):
             "Package": names.package.name,
             "EndpointName": endpoint.name,
             "GatewayFunction": names.gateway_function,
+            "MonitorFunction": names.monitor_function,
             "ChampionParameter": names.champion_parameter,
             "ModelPackageGroup": names.model_package_group,
         }

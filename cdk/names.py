@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from functions.shared import layout
 from model_packages.discovery import ModelPackage
 
-VARIANT = "main"
+VARIANT = layout.VARIANT
 STAGE = "api"
-CAPTURES_PREFIX = "captures"
+CAPTURES_PREFIX = layout.CAPTURES
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"  # SageMaker's choice
 
 
@@ -44,8 +45,27 @@ class PackageNames:
         return f"{CAPTURES_PREFIX}/{self.endpoint}/"
 
     @property
+    def labels(self) -> str:
+        """The prefix of what callers fed back, in the captures' bucket."""
+        return layout.labels_prefix(self.endpoint)
+
+    @property
+    def monitored(self) -> str:
+        """The prefix of all that the monitor writes, in the captures' bucket."""
+        return layout.monitor_prefix(self.endpoint)
+
+    @property
+    def processing_jobs(self) -> str:
+        """What the names of the monitor's jobs begin with; what tells them apart takes 24 of 63 characters."""
+        return f"{self.endpoint[:39]}-"
+
+    @property
     def gateway_function(self) -> str:
         return f"{self.stack}-gateway"
+
+    @property
+    def monitor_function(self) -> str:
+        return f"{self.stack}-monitor"
 
     @property
     def champion_parameter(self) -> str:

@@ -14,6 +14,7 @@ from cdk.encryption import EncryptionKey
 from cdk.network import Network
 from cdk.settings import Environment
 from cdk.sources import Sources
+from cdk.throttling_alarm import ThrottlingAlarm
 
 
 class PlatformStack(Stack):
@@ -40,6 +41,7 @@ class PlatformStack(Stack):
         self.api = Api(self, "Api", catalogue=catalogue, key=self.key, settings=settings)
         for package in sources.packages:
             self.api.add_model(package)
+        ThrottlingAlarm(self, "Throttling", api=self.api, topic=self.alarm_topic, settings=settings)
         self._export_to_models()
         self._output()
 

@@ -1,8 +1,9 @@
 """What of AWS can be reached from an isolated VPC, and by whom: an endpoint for each service that something calls.
 
-SageMaker's runtime, by gateway functions; Systems Manager, by the function that creates champion pointers; S3, by that
-function's answer to CloudFormation and by SageMaker for models and captures. Nothing calls anything else: Lambda and
-SageMaker fetch images, write logs and send metrics over networks of their own.
+SageMaker's runtime, by gateway functions; S3, by these for labels, by monitors, by an answer to CloudFormation, and by
+SageMaker for models and captures; Systems Manager, by monitors and the function that creates champion pointers;
+SageMaker itself, logs and metrics, by monitors alone. Nothing calls anything else: Lambda and SageMaker fetch images,
+write logs and send metrics over networks of their own.
 """
 
 from __future__ import annotations
@@ -28,13 +29,16 @@ class PrivateServices(Construct):
         self._endpoints_group = self._group("Endpoints", "Interface endpoints of AWS services", egress=[])
         to_endpoints = _https(destination_security_group_id=self._endpoints_group)
         to_s3 = _to_s3(settings)
-        self.functions_group = self._group("Functions", "Functions before models", egress=[to_endpoints])
+        self.functions_group = self._group("Functions", "Functions before models", egress=[to_endpoints, to_s3])
         self.pointers_group = self._group("Pointers", "Creates champion pointers", egress=[to_endpoints, to_s3])
         self.models_group = self._group("Models", "Hosts of models", egress=[to_s3])
         self.rules = [self._let_in("Functions", self.functions_group), self._let_in("Pointers", self.pointers_group)]
         self.endpoints = [
             self._interface("Runtime", "sagemaker.runtime", self._invoke()),
-            self._interface("Parameters", "ssm", self._put_pointers()),
+            self._interface("Parameters", "ssm", self._pointers()),
+            self._interface("SageMaker", "sagemaker.api", *self._versions_and_jobs()),
+            self._interface("LogLines", "logs", self._read_logs()),
+            self._interface("Metrics", "monitoring", _metrics()),
             self._s3(),
         ]
 
@@ -61,7 +65,7 @@ class PrivateServices(Construct):
             description="HTTPS",
         )
 
-    def _interface(self, construct_id: str, service: str, allowed: iam.PolicyStatement) -> ec2.CfnVPCEndpoint:
+    def _interface(self, construct_id: str, service: str, *allowed: iam.PolicyStatement) -> ec2.CfnVPCEndpoint:
         return ec2.CfnVPCEndpoint(
             self,
             construct_id,
@@ -71,7 +75,7 @@ class PrivateServices(Construct):
             private_dns_enabled=True,
             subnet_ids=list(self._vpc.subnet_ids),
             security_group_ids=[self._endpoints_group],
-            policy_document=iam.PolicyDocument(statements=[allowed]),
+            policy_document=iam.PolicyDocument(statements=list(allowed)),
         )
 
     def _s3(self) -> ec2.CfnVPCEndpoint:
@@ -86,12 +90,31 @@ class PrivateServices(Construct):
         )
 
     def _invoke(self) -> iam.PolicyStatement:
-        endpoints = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:endpoint/{self._prefix}-*"
-        return _of_this_account("sagemaker:InvokeEndpoint", resource=endpoints)
+        return _of_this_account("sagemaker:InvokeEndpoint", resource=_arn("sagemaker", f"endpoint/{self._prefix}-*"))
 
-    def _put_pointers(self) -> iam.PolicyStatement:
-        parameters = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter/{self._prefix}/*"
-        return _of_this_account("ssm:PutParameter", resource=parameters)
+    def _pointers(self) -> iam.PolicyStatement:
+        parameters = _arn("ssm", f"parameter/{self._prefix}/*")
+        return _of_this_account("ssm:GetParameter", "ssm:PutParameter", resource=parameters)
+
+    def _versions_and_jobs(self) -> list[iam.PolicyStatement]:
+        jobs = ("sagemaker:AddTags", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob")
+        versions = _arn("sagemaker", f"model-package/{self._prefix}-*")
+        return [
+            _of_this_account(*jobs, resource=_arn("sagemaker", f"processing-job/{self._prefix}-*")),
+            _of_this_account("sagemaker:DescribeModelPackage", resource=versions),
+        ]
+
+    def _read_logs(self) -> iam.PolicyStatement:
+        return _of_this_account("logs:FilterLogEvents", resource=_arn("logs", f"log-group:{self._prefix}-*"))
+
+
+def _metrics() -> iam.PolicyStatement:
+    """Metrics have no resources; which namespace may be written, each role's own policy says."""
+    return _of_this_account("cloudwatch:GetMetricData", "cloudwatch:PutMetricData", resource="*")
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
 
 
 def _https(**destination: str) -> _Group.EgressProperty:
@@ -110,10 +133,10 @@ def _nowhere() -> _Group.EgressProperty:
     return _Group.EgressProperty(ip_protocol="icmp", from_port=252, to_port=86, cidr_ip="255.255.255.255/32")
 
 
-def _of_this_account(action: str, *, resource: str) -> iam.PolicyStatement:
+def _of_this_account(*actions: str, resource: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         principals=[iam.AnyPrincipal()],
-        actions=[action],
+        actions=list(actions),
         resources=[resource],
         conditions={"StringEquals": {"aws:PrincipalAccount": Aws.ACCOUNT_ID}},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from model_packages.discovery import ModelPackage
 from model_packages.errors import OperatorError
 
 ROOT = Path(__file__).parent.parent
+BASELINE_FILE = "baseline.json"
 
 
 class BuildFunctionAsset(Protocol):
@@ -38,11 +39,25 @@ class Sources:
         """The first version of `package`, which serves until one is champion."""
         return self.build_folder / "models" / package.name / "model.tar.gz"
 
+    def initial_baseline(self, package: ModelPackage) -> Path:
+        """The folder of what the first version was trained on, as the monitor compares with it."""
+        return self.build_folder / "models" / package.name / "baseline"
+
     def check_artifacts(self) -> None:
         """Raises: OperatorError that names every package which has not been trained."""
-        untrained = [package.name for package in self.packages if not self.initial_artifact(package).is_file()]
-        if untrained:
-            names = " ".join(untrained)
+        missing = {
+            package.name: lacking for package in self.packages if (lacking := tuple(self._lacking(package))) != ()
+        }
+        if missing:
+            names = " ".join(missing)
+            files = " and no ".join(dict.fromkeys(file for lacking in missing.values() for file in lacking))
             raise OperatorError(
-                f"{self.build_folder / 'models'}: found no model.tar.gz of {names}; run `flyball train {names}` first"
+                f"{self.build_folder / 'models'}: found no {files} of {names}; run `flyball train {names}` first"
             )
+
+    def _lacking(self, package: ModelPackage) -> Iterator[str]:
+        """What training leaves and is not there."""
+        if not self.initial_artifact(package).is_file():
+            yield self.initial_artifact(package).name
+        if not (self.initial_baseline(package) / BASELINE_FILE).is_file():
+            yield f"{self.initial_baseline(package).name}/{BASELINE_FILE}"

@@ -57,9 +57,13 @@ def keys(schema: Schema) -> Iterator[Key]:
 
 def _keys(schema: Schema, *, definitions: Mapping[str, Schema], prefix: str) -> Iterator[Key]:
     for name, value in schema["properties"].items():
+        named = value.get("additionalProperties") or {}
         if "$ref" in value:
             section = definitions[value["$ref"].rpartition("/")[2]]
             yield from _keys(section, definitions=definitions, prefix=f"{prefix}{name}.")
+        elif "$ref" in named:  # a table of tables, which the package names
+            section = definitions[named["$ref"].rpartition("/")[2]]
+            yield from _keys(section, definitions=definitions, prefix=f"{prefix}{name}.NAME.")
         else:
             yield f"{prefix}{name}", value, name in schema.get("required", ())
 

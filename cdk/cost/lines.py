@@ -25,6 +25,8 @@ class CostLine:
     usd_a_million: float | None = 0.0
     requests_a_month: int = 0
     missing: str | None = None
+    metrics: int = 0
+    """Custom metrics that the line is about."""
 
     @property
     def used_usd(self) -> float | None:

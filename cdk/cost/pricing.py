@@ -7,21 +7,24 @@ none of them is a line without a price; a test keeps every type of the templates
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdk.cost.lines import MILLION, CostLine
 from cdk.cost.prices import HOURS_A_MONTH, PriceName, Prices
 from cdk.cost.usage import CAPTURE_RECORD_BYTES, LOGGED_BYTES_A_REQUEST, Usage
 from cdk.preflight.endpoints import Endpoint, endpoints_of
-from cdk.preflight.gateways import ENDPOINT_VARIABLE, variables_of
+from cdk.preflight.gateways import GATEWAY_VARIABLE, variables_of
 from cdk.preflight.installation import Json, Resource, Stack
 from functions.gateway.metrics import Metric
+from functions.monitor.metrics import EndpointMetric, WindowMetric
 
 GB = 10**9
 DAYS_A_MONTH = 365 / 12
 MEMORY_MB_A_GB = 1024
 DEFAULT_MEMORY_MB = 128
 ALARMS_A_TRACKING_POLICY = 2
+MONITOR_VARIABLE = "FLYBALL_INITIAL_BASELINE"
+"""What tells a monitor's function from others: functions/monitor/settings.py reads it."""
 HIGH_RESOLUTION_SECONDS = 60
 """An alarm of a shorter period is of high resolution."""
 
@@ -39,6 +42,11 @@ class Pricing:
         usd = self.prices.of(price)
         amount = None if usd is None else usd * units
         return self._line(resource, what, least=amount, most=amount, missing=price if usd is None else None)
+
+    def metrics(self, resource: Resource, what: str, count: int) -> CostLine:
+        """So many custom metrics."""
+        line = self.fixed(resource, f"{count} metrics of {what}", "custom_metric_month", units=count)
+        return replace(line, metrics=count)
 
     def ranging(self, resource: Resource, what: str, *, usd_a_unit: float | None, units: tuple[int, int]) -> CostLine:
         """Between the fewest and the most units of a price; None where it has no price."""
@@ -101,7 +109,7 @@ def _variant(endpoint: Endpoint, variant: Json, pricing: Pricing) -> Iterator[Co
 def _endpoint_config(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
     """Captures, as they lie in S3 once the first of them expire."""
     capture, package = resource.properties.get("DataCaptureConfig", {}), pricing.stack.package
-    if not capture.get("EnableCapture") or package is None:
+    if package is None or not (capture.get("EnableCapture") or package.config.capture.by == "gateway"):
         return
     share = capture.get("InitialSamplingPercentage", 100) / 100
     months = package.config.capture.retention_days / DAYS_A_MONTH
@@ -112,13 +120,26 @@ def _endpoint_config(resource: Resource, pricing: Pricing) -> Iterator[CostLine]
 
 
 def _function(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
-    """A gateway function answers the package's requests; how often another is called, nobody has stated."""
-    if ENDPOINT_VARIABLE not in variables_of(resource):
-        return
+    """A gateway function answers the package's requests, a monitor publishes metrics; of others nothing is known."""
+    variables = variables_of(resource)
+    if MONITOR_VARIABLE in variables:
+        yield from _monitor(resource, pricing)
+    elif GATEWAY_VARIABLE in variables:
+        yield from _gateway(resource, pricing)
+
+
+def _monitor(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
+    """All of its metrics, though some need labels, and a field's only exists while windows close."""
+    yield pricing.metrics(resource, "windows", len(WindowMetric) + len(EndpointMetric))
+    if pricing.usage.monitored_fields:
+        yield pricing.metrics(resource, "fields", pricing.usage.monitored_fields)
+
+
+def _gateway(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
     memory_gb = resource.properties.get("MemorySize", DEFAULT_MEMORY_MB) / MEMORY_MB_A_GB
     seconds = pricing.usage.seconds_a_request * MILLION
     logged_gb = LOGGED_BYTES_A_REQUEST * MILLION / GB
-    yield pricing.fixed(resource, f"{len(Metric)} custom metrics", "custom_metric_month", units=len(Metric))
+    yield pricing.metrics(resource, "requests", len(Metric))
     yield pricing.by_use(resource, "API calls", "api_call_million", units_a_million=1)
     yield pricing.by_use(resource, "invocations", "lambda_request_million", units_a_million=1)
     yield pricing.by_use(resource, "time of the function", "lambda_gb_second", units_a_million=seconds * memory_gb)
@@ -134,11 +155,16 @@ def _alarm(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
     periods = [metric["MetricStat"]["Period"] for metric in metrics] or [resource.properties.get("Period", 60)]
     # Anomaly detection adds the two edges of its band to the metric.
     watched = len(periods) + (2 if "ThresholdMetricId" in resource.properties else 0)
-    yield pricing.fixed(resource, "alarm", _alarm_price(min(periods)), units=watched)
+    price = _alarm_price(min(periods))
+    yield pricing.fixed(resource, "alarm" if watched == 1 else f"alarm of {watched} metrics", price, units=watched)
 
 
 def _composite_alarm(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
     yield pricing.fixed(resource, "composite alarm", "composite_alarm_month")
+
+
+def _metric_filter(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
+    yield pricing.metrics(resource, "log lines", len(resource.properties.get("MetricTransformations", [])))
 
 
 def _dashboard(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
@@ -196,6 +222,7 @@ PRICERS: Mapping[str, Pricer] = {
     "AWS::EC2::VPCEndpoint": _vpc_endpoint,
     "AWS::KMS::Key": _key,
     "AWS::Lambda::Function": _function,
+    "AWS::Logs::MetricFilter": _metric_filter,
     "AWS::SSM::Parameter": _parameter,
     "AWS::SageMaker::Endpoint": _endpoint,
     "AWS::SageMaker::EndpointConfig": _endpoint_config,
@@ -241,7 +268,6 @@ FREE = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
-    "AWS::Logs::MetricFilter",
     "AWS::Logs::ResourcePolicy",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from cdk.cost.estimate import NEVER_COUNTED, Estimate
 from cdk.cost.lines import CostLine, Total, total
+from cdk.cost.watching import summary
 
 Row: TypeAlias = tuple[str, str, str, str]
 
@@ -72,6 +73,8 @@ def _aligned(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _notes(found: Estimate) -> Iterator[str]:
+    for line in summary(found.lines, owners=found.owners):
+        yield f"  Watching {line}."
     missing = sorted({line.missing for line in found.lines if line.missing})
     if missing:
         yield f"  No price of {', '.join(missing)}: add it to {found.prices.file}."

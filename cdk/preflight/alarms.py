@@ -8,6 +8,8 @@ from typing import Any
 from cdk.preflight.endpoints import Endpoint, endpoints
 from cdk.preflight.findings import Finding, error, warning
 from cdk.preflight.installation import Installation, Json, Resource, Stack, name_of, text_of
+from functions.gateway.metrics import NAMESPACE, Metric
+from functions.monitor.metrics import EndpointMetric, FieldMetric, WindowMetric
 
 SHARES = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 """Metrics of one 0 or 1 a request, whose average is never above 1."""
@@ -26,7 +28,25 @@ NO_ALARMS = warning("rollout-without-alarms", "A rollout has no rollback alarms:
 BAKE_TOO_SHORT = warning(
     "bake-shorter-than-alarm", "The bake ends before the alarm can have seen enough periods: it fires too late."
 )
-RULES = (ALARM_MISSING, ALARM_ELSEWHERE, ALARM_CANNOT_FIRE, NO_ALARMS, BAKE_TOO_SHORT)
+ALARM_TOO_LONG = error(
+    "alarm-looks-too-far-back",
+    "An alarm looks at more than a day, or with periods of an hour and more at a week: CloudWatch refuses it.",
+)
+METRIC_UNPUBLISHED = error(
+    "alarm-metric-unpublished", "An alarm reads a metric of Flyball's that nothing publishes: it never fires."
+)
+RULES = (
+    ALARM_MISSING,
+    ALARM_ELSEWHERE,
+    ALARM_CANNOT_FIRE,
+    NO_ALARMS,
+    BAKE_TOO_SHORT,
+    ALARM_TOO_LONG,
+    METRIC_UNPUBLISHED,
+)
+
+HOUR_SECONDS, DAY_SECONDS, WEEK_SECONDS = 3600, 86_400, 604_800
+PUBLISHED = frozenset[str]({*Metric, *WindowMetric, *FieldMetric, *EndpointMetric})
 
 
 def check(installation: Installation) -> Iterator[Finding]:
@@ -35,6 +55,9 @@ def check(installation: Installation) -> Iterator[Finding]:
         yield from _alarm_findings(endpoint)
     for stack in installation.stacks:
         yield from _deaf_alarms(stack)
+        for alarm in stack.resources("AWS::CloudWatch::Alarm"):
+            yield from _range_findings(alarm, stack)
+            yield from _metric_findings(alarm, stack)
 
 
 def _alarm_findings(endpoint: Endpoint) -> Iterator[Finding]:
@@ -99,6 +122,42 @@ def _deaf_alarms(stack: Stack) -> Iterator[Finding]:
                 change="the alarm's statistic or threshold",
                 package=stack.package_name,
             )
+
+
+def _range_findings(alarm: Resource, stack: Stack) -> Iterator[Finding]:
+    periods = [reading["Period"] for reading in _readings(alarm)]
+    count = alarm.properties.get("EvaluationPeriods", 1)
+    for period in dict.fromkeys(periods):
+        most = WEEK_SECONDS if period >= HOUR_SECONDS else DAY_SECONDS
+        if period * count > most:
+            yield ALARM_TOO_LONG.broken(
+                alarm.where,
+                found=f"{count} periods of {period:,} s: {count * period:,} s",
+                allowed=f"{most:,} s",
+                change="fewer or shorter periods in cdk/alarms.py",
+                package=stack.package_name,
+            )
+
+
+def _metric_findings(alarm: Resource, stack: Stack) -> Iterator[Finding]:
+    for reading in _readings(alarm):
+        if reading["Namespace"] == NAMESPACE and reading["MetricName"] not in PUBLISHED:
+            yield METRIC_UNPUBLISHED.broken(
+                alarm.where,
+                found=f"{NAMESPACE} {reading['MetricName']}",
+                allowed="a metric of functions/gateway/metrics.py or functions/monitor/metrics.py",
+                change="the alarm's metric in cdk/alarms.py",
+                package=stack.package_name,
+            )
+
+
+def _readings(alarm: Resource) -> Iterator[Json]:
+    """Every metric that an alarm reads, with its period."""
+    if "MetricName" in alarm.properties:
+        yield alarm.properties
+    for query in alarm.properties.get("Metrics", []):
+        if "MetricStat" in query:
+            yield {**query["MetricStat"]["Metric"], "Period": query["MetricStat"]["Period"]}
 
 
 def _why_deaf(alarm: Json) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cdk.preflight.installation import Installation, Json, Resource, Stack, name_of, text_of
 
-ENDPOINT_VARIABLE = "FLYBALL_ENDPOINT_NAME"
+GATEWAY_VARIABLE = "FLYBALL_TIMEOUT_SECONDS"
 """What tells a gateway function from others: functions/gateway/settings.py reads it."""
 
 
@@ -29,7 +29,7 @@ def gateways(installation: Installation) -> Iterator[Gateway]:
     """Every gateway function, with the API methods whose integration names it."""
     for stack in installation.stacks:
         for function in stack.resources("AWS::Lambda::Function"):
-            if ENDPOINT_VARIABLE in variables_of(function):
+            if GATEWAY_VARIABLE in variables_of(function):
                 yield Gateway(stack=stack, function=function, routes=_routes(installation, function, stack))
 
 

@@ -130,6 +130,8 @@ class Host:
     instance_type: str
     gpu: Gpu | None
     gpus: int
+    vcpus: int | None
+    """None where it is not known here."""
     memory_gib: float | None
     is_arm: bool
     is_neuron: bool
@@ -145,6 +147,7 @@ def host(instance_type: str) -> Host:
         instance_type=instance_type,
         gpu=gpu,
         gpus=GPU_COUNTS.get(name, 1) if gpu else 0,
+        vcpus=_vcpus(size),
         memory_gib=_memory_gib(family, size),
         is_arm=family == "p6e-gb200" or re.fullmatch(r"[cmrtx]\d+g[a-z]*", family) is not None,
         is_neuron=family in NEURON_FAMILIES,
@@ -180,7 +183,10 @@ def _compact(model: bytes, use: Use) -> bytes:
 def _memory_gib(family: str, size: str) -> float | None:
     if (known := MEMORY_GIB.get(f"{family}.{size}")) is not None:
         return known
-    steps = re.fullmatch(r"(\d*)xlarge", size)
-    vcpus = VCPUS_A_STEP * int(steps[1] or 1) if steps else VCPUS.get(size)
-    a_vcpu = GIB_A_VCPU.get(family, GIB_A_VCPU.get(family[:1]))
+    vcpus, a_vcpu = _vcpus(size), GIB_A_VCPU.get(family, GIB_A_VCPU.get(family[:1]))
     return None if vcpus is None or a_vcpu is None else vcpus * a_vcpu
+
+
+def _vcpus(size: str) -> int | None:
+    steps = re.fullmatch(r"(\d*)xlarge", size)
+    return VCPUS_A_STEP * int(steps[1] or 1) if steps else VCPUS.get(size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from container.cuda import DOCKERFILE, cuda_version
 from model_packages.discovery import ModelPackage
 
 PACKAGE_TAG = "model-package"
+BASELINE = "baseline.json"
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -78,6 +79,8 @@ class Installation:
     artifacts: Mapping[str, Path]
     cuda: str
     """The CUDA version that the image is built on."""
+    fields: Mapping[str, int] = field(default_factory=dict)
+    """How many fields of requests and answers the first version's baseline has, by package."""
 
     @property
     def packages(self) -> Iterator[tuple[Stack, ModelPackage]]:
@@ -93,7 +96,12 @@ def read_installation(assembly: Path, *, packages: Iterable[ModelPackage], model
         stacks=stacks,
         artifacts={name: path for name in known if (path := models / name / "model.tar.gz").is_file()},
         cuda=cuda_version(DOCKERFILE.read_text(encoding="utf-8")),
+        fields={name: _fields(path) for name in known if (path := models / name / "baseline" / BASELINE).is_file()},
     )
+
+
+def _fields(baseline: Path) -> int:
+    return len(json.loads(baseline.read_bytes()).get("fields", []))
 
 
 def _stacks(assembly: Path, packages: Mapping[str, ModelPackage]) -> Iterator[Stack]:

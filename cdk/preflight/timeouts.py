@@ -50,7 +50,7 @@ def _function_findings(gateway: Gateway, package: ModelPackage) -> Iterator[Find
             found=f"Timeout {gateway.timeout_seconds} s, with endpoint.timeout_seconds "
             f"{package.config.endpoint.timeout_seconds}",
             allowed=f"{least} s or more",
-            change="MARGIN_SECONDS in cdk/gateway.py",
+            change="GATEWAY_MARGIN_SECONDS in cdk/time_limits.py",
             package=package.name,
         )
 

@@ -23,7 +23,7 @@ from aws_cdk.assertions import Template  # noqa: E402
 
 from app import assemble  # noqa: E402
 from cdk.function_asset import FunctionAsset, FunctionName  # noqa: E402
-from cdk.sources import Sources  # noqa: E402
+from cdk.sources import BASELINE_FILE, Sources  # noqa: E402
 from model_packages.contract import PackageConfig  # noqa: E402
 from model_packages.discovery import ModelPackage  # noqa: E402
 
@@ -84,6 +84,17 @@ class Assembly:
         (properties,) = self.resources(resource_type, stack).values()
         return properties
 
+    def function(self, name: str, stack: str) -> Json:
+        """The Lambda function that is called so."""
+        functions = self.resources("AWS::Lambda::Function", stack).values()
+        (properties,) = (each for each in functions if each["FunctionName"] == f"flyball-{stack}-{name}")
+        return properties
+
+    def alarms(self, stack: str) -> dict[str, Json]:
+        """Metric alarms by the name that the table has for them."""
+        alarms = self.resources("AWS::CloudWatch::Alarm", stack).values()
+        return {alarm["AlarmName"].removeprefix(f"flyball-{stack}-"): alarm for alarm in alarms}
+
     @property
     def stacks(self) -> list[str]:
         """What `template` takes."""
@@ -112,6 +123,9 @@ class Workshop:
         artifact = self.sources([]).initial_artifact(package)
         artifact.parent.mkdir(parents=True, exist_ok=True)
         artifact.write_bytes(f"the model {package.name}".encode())
+        baseline = self.sources([]).initial_baseline(package)
+        baseline.mkdir(exist_ok=True)
+        (baseline / BASELINE_FILE).write_text(json.dumps({"package": package.name}), encoding="utf-8")
 
     def sources(self, packages: Sequence[ModelPackage]) -> Sources:
         return Sources(tuple(packages), build_folder=self.folder / "build", build_function=_function_asset)

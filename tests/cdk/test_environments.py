@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,18 @@ def test_stacks_are_tagged_with_their_environment(variations: dict[str, Assembly
 def test_alarms_go_to_the_installations_topic_and_to_the_pagers(
     assembly: Assembly, variations: dict[str, Assembly]
 ) -> None:
-    alarms = variations["prod"].resources("AWS::CloudWatch::Alarm", "flowers").values()
-    without = assembly.resources("AWS::CloudWatch::Alarm", "flowers").values()
+    alarms = list(telling(variations["prod"]))
 
-    assert [alarm["AlarmActions"][1:] for alarm in alarms] == [[PAGER]] * 3
-    assert [len(alarm["AlarmActions"]) for alarm in without] == [1, 1, 1]
+    assert len(alarms) == len(list(telling(assembly))) == 2 + 4  # pages, tickets, and each notice
+    assert [alarm["AlarmActions"][1:] for alarm in alarms] == [[PAGER]] * len(alarms)
+    assert [len(alarm["AlarmActions"]) for alarm in telling(assembly)] == [1] * len(alarms)
+
+
+def telling(assembly: Assembly) -> Iterator[dict[str, Any]]:
+    """The alarms that tell somebody."""
+    for resource_type in ("AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Alarm"):
+        alarms = assembly.resources(resource_type, "flowers").values()
+        yield from (alarm for alarm in alarms if "AlarmActions" in alarm)
 
 
 def test_an_alarm_url_is_subscribed(workshop: Workshop) -> None:

@@ -14,6 +14,21 @@ WILDCARDS: Mapping[tuple[str, str], str] = {
     ("cloudwatch:PutMetricData", "*"): "metrics have no ARN; the namespace is bounded by a condition",
     ("s3:GetObject", "/flowers/*"): "the keys of versions that are trained later are not known yet",
     ("s3:PutObject", "/captures/flyball-flowers/*"): "SageMaker names captures by the hour",
+    ("s3:PutObject", "/labels/flyball-flowers/*"): "the gateway names labels by the hour",
+    ("s3:PutObject", "/monitor/flyball-flowers/*"): "the monitor names what it writes by the window",
+    ("s3:GetObject", "/captures/flyball-flowers/*"): "the monitor reads what was captured",
+    ("s3:GetObject", "/labels/flyball-flowers/*"): "and what callers fed back",
+    ("s3:GetObject", "/monitor/flyball-flowers/*"): "and what it wrote itself",
+    ("sagemaker:DescribeModelPackage", ":model-package/flyball-flowers/*"): "versions are numbered as they come",
+    (
+        "sagemaker:AddTags sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob",
+        ":processing-job/flyball-flowers-*",
+    ): "jobs are named by the window",
+    ("cloudwatch:GetMetricData", "*"): "metrics have no ARN",
+    (
+        "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
+        ":log-group:/aws/sagemaker/ProcessingJobs:log-stream:*",
+    ): "SageMaker names a log stream by the job",
     (
         "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
         ":log-group:/aws/sagemaker/Endpoints/flyball-flowers:log-stream:*",
@@ -24,7 +39,48 @@ WILDCARDS: Mapping[tuple[str, str], str] = {
 ALLOWED: Mapping[str, set[str]] = {
     "ChampionPointersCreatorRole": {"logs:CreateLogStream", "logs:PutLogEvents", "ssm:PutParameter"},
     "CatalogueRole": {"logs:CreateLogStream", "logs:PutLogEvents"},
-    "GatewayRole": {"logs:CreateLogStream", "logs:PutLogEvents", "sagemaker:InvokeEndpoint"},
+    "GatewayRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sagemaker:InvokeEndpoint",
+        "s3:PutObject",
+        "kms:GenerateDataKey",
+    },
+    "MonitorFunctionRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:FilterLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "ssm:GetParameter",
+        "sagemaker:DescribeModelPackage",
+        "sagemaker:AddTags",
+        "sagemaker:CreateProcessingJob",
+        "sagemaker:DescribeProcessingJob",
+        "iam:PassRole",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:PutMetricData",
+    },
+    "MonitorProcessingRole": {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetAuthorizationToken",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+    },
     "ModelExecutionRole": {
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
@@ -55,6 +111,8 @@ IN_A_VPC: Mapping[str, set[str]] = {
     "ChampionPointersCreatorRole": BY_LAMBDA,
     "CatalogueRole": BY_LAMBDA,
     "GatewayRole": BY_LAMBDA,
+    "MonitorFunctionRole": BY_LAMBDA,
+    "MonitorProcessingRole": set(),
     "ModelExecutionRole": {
         "ec2:CreateNetworkInterface",
         "ec2:CreateNetworkInterfacePermission",
@@ -122,12 +180,13 @@ def test_interfaces_are_made_in_the_vpcs_subnets_with_the_groups_of_their_role(p
         made = [each for each in statements if each["Action"] == "ec2:CreateNetworkInterface"]
         ends = [resource["Fn::Join"][1][-1] for each in made for resource in each["Resource"]]
 
-        assert len(ends) == (0 if role == "NetworkVpcFlowLogRole" else 5)  # any interface, one group, three subnets
+        without = ("NetworkVpcFlowLogRole", "MonitorProcessingRole")
+        assert len(ends) == (0 if role in without else 5)  # any interface, one group, three subnets
         assert [end for end in ends if isinstance(end, str)] == [":network-interface/*"] * len(made)
 
 
 def test_a_functions_own_code_is_denied_what_lambda_does_with_its_role(private: Assembly) -> None:
-    for role in ("ChampionPointersCreatorRole", "CatalogueRole", "GatewayRole"):
+    for role in ("ChampionPointersCreatorRole", "CatalogueRole", "GatewayRole", "MonitorFunctionRole"):
         (denied,) = (each for each in statements_by_role(private)[role] if each["Effect"] == "Deny")
 
         assert set(denied["Action"]) == BY_LAMBDA
@@ -200,11 +259,34 @@ def test_the_pointers_function_writes_exactly_the_pointers(assembly: Assembly) -
 
 
 def test_the_execution_role_reads_the_rollback_alarms_and_no_others(assembly: Assembly) -> None:
-    alarms = assembly.resources("AWS::CloudWatch::Alarm", "flowers")
+    (endpoint,) = assembly.resources("AWS::SageMaker::Endpoint", "flowers").values()
+    rollback = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
     (describe,) = (
         statement
         for statement in statements_by_role(assembly)["ModelExecutionRole"]
         if statement["Action"] == "cloudwatch:DescribeAlarms"
     )
 
-    assert {resource["Fn::GetAtt"][0] for resource in describe["Resource"]} == set(alarms)
+    named = {alarm["AlarmName"]["Ref"] for alarm in rollback}
+    assert {resource["Fn::GetAtt"][0] for resource in describe["Resource"]} == named
+
+
+def test_a_monitor_writes_metrics_of_ours_and_starts_jobs_under_its_own_role_alone(assembly: Assembly) -> None:
+    statements = statements_by_role(assembly)["MonitorFunctionRole"]
+    by_action = {action: statement for statement in statements for action in as_list(statement["Action"])}
+    (role,) = (name for name in assembly.resources("AWS::IAM::Role", "flowers") if "ProcessingRole" in name)
+
+    assert by_action["cloudwatch:PutMetricData"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Flyball"}}
+    assert by_action["iam:PassRole"]["Resource"] == {"Fn::GetAtt": [role, "Arn"]}
+    assert by_action["iam:PassRole"]["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    }
+
+
+def test_a_monitor_reads_the_log_of_its_own_gateway_alone(assembly: Assembly) -> None:
+    statements = statements_by_role(assembly)["MonitorFunctionRole"]
+    (gateway,) = (name for name in assembly.resources("AWS::Logs::LogGroup", "flowers") if name.startswith("Gateway"))
+
+    (read,) = (statement for statement in statements if statement["Action"] == "logs:FilterLogEvents")
+
+    assert read["Resource"] == {"Fn::GetAtt": [gateway, "Arn"]}

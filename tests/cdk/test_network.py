@@ -8,7 +8,10 @@ import pytest
 
 from tests.cdk.synth import EXISTING_VPC, Assembly, walk
 
-FUNCTIONS = {"platform": ("CatalogueFunction", "ChampionPointersCreatorFunction"), "flowers": ("GatewayFunction",)}
+FUNCTIONS = {
+    "platform": ("CatalogueFunction", "ChampionPointersCreatorFunction"),
+    "flowers": ("GatewayFunction", "MonitorFunction"),
+}
 
 
 def interfaces_of_functions(assembly: Assembly) -> dict[str, Any]:
@@ -90,9 +93,12 @@ def test_there_is_an_endpoint_for_each_service_that_is_called_and_no_other(priva
     assert {name: endpoint["VpcEndpointType"] for name, endpoint in found.items()} == {
         "sagemaker.runtime": "Interface",
         "ssm": "Interface",
+        "sagemaker.api": "Interface",
+        "logs": "Interface",
+        "monitoring": "Interface",
         "s3": "Gateway",
     }
-    assert all(found[name]["PrivateDnsEnabled"] for name in ("sagemaker.runtime", "ssm"))
+    assert all(each["PrivateDnsEnabled"] for each in found.values() if each["VpcEndpointType"] == "Interface")
 
 
 def test_an_endpoint_lets_through_what_somebody_calls_and_no_more(private: Assembly) -> None:
@@ -103,7 +109,15 @@ def test_an_endpoint_lets_through_what_somebody_calls_and_no_more(private: Assem
         "sagemaker:InvokeEndpoint",
         ":endpoint/flyball-*",
     )
-    assert (put["Action"], put["Resource"]["Fn::Join"][1][-1]) == ("ssm:PutParameter", ":parameter/flyball/*")
+    assert put["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
+    assert put["Resource"]["Fn::Join"][1][-1] == ":parameter/flyball/*"
+    jobs, versions = found["sagemaker.api"]
+    assert jobs["Resource"]["Fn::Join"][1][-1] == ":processing-job/flyball-*"
+    assert versions["Action"] == "sagemaker:DescribeModelPackage"
+    assert [each["Action"] for each in found["logs"]] == ["logs:FilterLogEvents"]
+    assert [each["Action"] for each in found["monitoring"]] == [
+        ["cloudwatch:GetMetricData", "cloudwatch:PutMetricData"]
+    ]
     own_buckets, answers = found["s3"]
     assert own_buckets["Condition"] == {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
     assert answers["Action"] == "s3:PutObject"
@@ -151,7 +165,7 @@ def test_no_security_group_lets_anything_in_by_itself(private: Assembly) -> None
     ("name", "reached"),
     [
         ("Endpoints", [{"CidrIp": "255.255.255.255/32"}]),
-        ("Functions", ["Endpoints"]),
+        ("Functions", ["Endpoints", {"DestinationPrefixListId": "pl-63a5400a"}]),
         ("Pointers", ["Endpoints", {"DestinationPrefixListId": "pl-63a5400a"}]),
         ("Models", [{"DestinationPrefixListId": "pl-63a5400a"}]),
     ],

@@ -74,7 +74,36 @@ def test_captures_are_deleted_when_their_package_says(workshop: Workshop) -> Non
     rules = bucket(workshop.synthesize([short, long]), "Captures")["LifecycleConfiguration"]["Rules"]
 
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert days == {"captures/": 365, "captures/flyball-short/": 7, "captures/flyball-long-kept/": 365}
+    captures = {prefix: kept for prefix, kept in days.items() if prefix.startswith("captures/")}
+    assert captures == {"captures/": 365, "captures/flyball-short/": 7, "captures/flyball-long-kept/": 365}
+
+
+def test_what_quotes_requests_is_kept_while_they_may_be_labelled_and_the_monitors_state_for_ever(
+    workshop: Workshop,
+) -> None:
+    package = workshop.package(capture={"retention_days": 7}, monitor={"label_days": 14})
+
+    rules = bucket(workshop.synthesize([package]), "Captures")["LifecycleConfiguration"]["Rules"]
+
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    written = {prefix: kept for prefix, kept in days.items() if not prefix.startswith("captures/")}
+    parts = ("windows", "quality", "jobs", "unreadable")
+    assert written == {
+        "labels/": 14,
+        "labels/flyball-flowers/": 14,
+        **{f"monitor/flyball-flowers/{part}/": 14 for part in parts},
+    }
+
+
+def test_refusals_of_the_api_are_counted_out_of_its_access_log(assembly: Assembly) -> None:
+    counted = assembly.only("AWS::Logs::MetricFilter")
+    alarm = assembly.only("AWS::CloudWatch::Alarm")
+
+    (metric,) = counted["MetricTransformations"]
+    assert counted["LogGroupName"]["Ref"].startswith("ApiAccessLog")
+    assert counted["FilterPattern"] == '{ ($.errorType = "THROTTLED") || ($.errorType = "QUOTA_EXCEEDED") }'
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    assert alarm["AlarmActions"]
 
 
 @pytest.mark.parametrize("stack", ["platform", "flowers"])

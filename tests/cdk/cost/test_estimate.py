@@ -17,7 +17,9 @@ from cdk.cost.estimate import Estimate, estimate
 from cdk.cost.lines import Total, total
 from cdk.cost.prices import Price, PriceName, Prices
 from cdk.cost.pricing import is_classified
-from cdk.preflight.installation import Installation, Stack
+from cdk.preflight.installation import Installation, Stack, read_installation
+from functions.gateway.metrics import Metric
+from functions.monitor.metrics import EndpointMetric, WindowMetric
 from tests.cdk.preflight.templates import SNAPSHOTS, Flowers, Json, examples, package, stack
 
 NAMES: dict[PriceName, float] = {
@@ -129,7 +131,7 @@ def test_use_costs_by_the_million_and_by_the_stated_requests(tmp_path: Path) -> 
     template = {
         **endpoint("ml.small", least=1),
         "Gateway": resource(
-            "AWS::Lambda::Function", MemorySize=512, Environment={"Variables": {"FLYBALL_ENDPOINT_NAME": "flowers"}}
+            "AWS::Lambda::Function", MemorySize=512, Environment={"Variables": {"FLYBALL_TIMEOUT_SECONDS": "1"}}
         ),
     }
     template["Config"]["Properties"]["DataCaptureConfig"] = {"EnableCapture": True, "InitialSamplingPercentage": 50}
@@ -141,7 +143,7 @@ def test_use_costs_by_the_million_and_by_the_stated_requests(tmp_path: Path) -> 
     captures = (1500 + 512) / 1000 * 0.5 * 12 * 0.02
     assert found.usd_a_million == pytest.approx(calls + invocations + time + logs + data + captures)
     assert found.used_usd == pytest.approx(2 * (found.usd_a_million or 0))
-    assert found.least_usd == pytest.approx(73 + 6 * 0.3)
+    assert found.least_usd == pytest.approx(73 + len(Metric) * 0.3)
 
 
 def test_a_price_that_is_not_in_the_file_is_unknown_and_never_nothing() -> None:
@@ -223,3 +225,50 @@ def test_a_region_without_a_price_file_is_named_beside_the_prices(flowers: Flowe
 
     assert found.prices.region == "us-east-1"
     assert "there is no price file for eu-west-3" in table.text(found).splitlines()[0]
+
+
+def watched(tmp_path: Path, *, fields: int, monitor: Json | None = None) -> Installation:
+    """A gateway, a monitor, two alarms, one of them of three metrics, a composite one and a dashboard."""
+    queries = [{"MetricStat": {"Period": 300}}] * 3
+    template = {
+        "Gateway": resource("AWS::Lambda::Function", Environment={"Variables": {"FLYBALL_TIMEOUT_SECONDS": "1"}}),
+        "Monitor": resource("AWS::Lambda::Function", Environment={"Variables": {"FLYBALL_INITIAL_BASELINE": "s3://"}}),
+        "Latency": resource("AWS::CloudWatch::Alarm", Period=60),
+        "Failed": resource("AWS::CloudWatch::Alarm", Metrics=[{"Expression": "a / b"}, *queries]),
+        "Page": resource("AWS::CloudWatch::CompositeAlarm"),
+        "Board": resource("AWS::CloudWatch::Dashboard"),
+    }
+    one = stack({"Resources": template}, package=package(tmp_path, monitor=monitor or {}))
+    return Installation(stacks=(one,), artifacts={}, cuda="13.0", fields={"flowers": fields})
+
+
+def test_what_watching_a_model_costs_is_one_line(tmp_path: Path) -> None:
+    found = estimate(watched(tmp_path, fields=9), prices=PRICES)
+
+    of_ours = len(Metric) + len(WindowMetric) + len(EndpointMetric)
+    assert table.text(found).splitlines()[-2] == (
+        f"  Watching flowers: {of_ours + 9} metrics, 9 of them of fields: ${(of_ours + 9) * 0.3:.2f}; "
+        "3 alarms, 1 of them composite: $0.90; dashboard: $3.00."
+    )
+
+
+@pytest.mark.parametrize(
+    ("monitor", "fields"),
+    [({}, 9), ({"field_metrics": False}, 0), ({"fields": {"amount": {"watch": False}, "hour": {"tolerance": 0.1}}}, 8)],
+)
+def test_a_field_costs_where_it_is_watched_and_has_a_metric(tmp_path: Path, monitor: Json, fields: int) -> None:
+    found = estimate(watched(tmp_path, fields=9, monitor=monitor), prices=PRICES)
+
+    counted = [line.metrics for line in found.lines if line.what.endswith("of fields")]
+    assert sum(counted) == fields
+
+
+def test_the_fields_are_those_of_the_first_versions_baseline(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "flowers" / "baseline"
+    folder.mkdir(parents=True)
+    (folder / "baseline.json").write_text(json.dumps({"fields": [{"name": "a"}, {"name": "b"}]}), encoding="utf-8")
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {}}), encoding="utf-8")
+
+    found = read_installation(tmp_path, packages=[package(tmp_path)], models=tmp_path / "models")
+
+    assert found.fields == {"flowers": 2}

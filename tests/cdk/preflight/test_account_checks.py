@@ -217,11 +217,14 @@ def test_a_name_that_exists_outside_of_its_stack_is_taken(flowers: Flowers, scri
     script.answer("logs", "describe_log_groups", {"logGroups": [log_group("flyball-flowers-2")]})
     script.answer("sagemaker", "describe_endpoint", endpoint("flyball-flowers"))
     script.refuse("lambda", "get_function", "ResourceNotFoundException")
+    script.refuse("lambda", "get_function", "ResourceNotFoundException")
+    script.answer("cloudwatch", "describe_alarms", {"CompositeAlarms": [{"AlarmName": "flyball-flowers-Page"}]})
 
-    (finding,) = taken_names.check(script.account, flowers.installation())
+    endpoint_taken, alarm_taken = taken_names.check(script.account, flowers.installation())
 
-    assert finding.rule.id == "name-taken"
-    assert finding.found == "flyball-flowers, which exists, while stack flyball-flowers does not"
+    assert endpoint_taken.rule.id == alarm_taken.rule.id == "name-taken"
+    assert endpoint_taken.found == "flyball-flowers, which exists, while stack flyball-flowers does not"
+    assert alarm_taken.found.startswith("flyball-flowers-Page, ")
     script.finished()
 
 

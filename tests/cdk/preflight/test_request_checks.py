@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cdk.preflight.gateways import GATEWAY_VARIABLE
 from cdk.preflight.payloads import payload_of
 from model_packages.contract import SAGEMAKER_PAYLOAD_LIMIT_BYTES
 from tests.cdk.preflight.templates import Flowers, Json, examples
@@ -92,6 +93,7 @@ def test_a_body_is_measured_as_the_json_string_that_an_event_holds() -> None:
 
 def function_timeout(seconds: int) -> dict[str, Any]:
     def edit(function: Json) -> None:
-        function["Timeout"] = seconds
+        if GATEWAY_VARIABLE in function["Environment"]["Variables"]:
+            function["Timeout"] = seconds
 
     return {"AWS::Lambda::Function": edit}

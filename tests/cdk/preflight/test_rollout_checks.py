@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cdk.alarms import ROLLBACK_ALARMS
 from cdk.preflight import alarms
 from cdk.preflight.findings import Finding
 from tests.cdk.preflight.templates import Flowers, Json
@@ -30,6 +31,16 @@ def without(key: str) -> Callable[[Json], None]:
     return edit
 
 
+def of_rollbacks(edit: Callable[[Json], None]) -> Callable[[Json], None]:
+    """The edit, of the alarms that a rollout names."""
+
+    def edit_some(alarm: Json) -> None:
+        if alarm["AlarmName"].endswith(tuple(f"flowers-{watch.name}" for watch in ROLLBACK_ALARMS)):
+            edit(alarm)
+
+    return edit_some
+
+
 ENDPOINT, CONFIG = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig"
 ALARM, TARGET, LOGS = "AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::Logs::LogGroup"
 FUNCTION = "AWS::Lambda::Function"
@@ -48,8 +59,10 @@ BROKEN = [
         setting(*POLICY, "TrafficRoutingConfiguration", "WaitIntervalInSeconds", to=60),
         "bake-shorter-than-alarm",
     ),
-    (ALARM, setting("Dimensions", 0, "Value", to="flyball-roses"), "rollback-alarm-elsewhere"),
-    (ALARM, setting("Dimensions", 1, "Value", to="other"), "rollback-alarm-elsewhere"),
+    (ALARM, of_rollbacks(setting("Dimensions", 0, "Value", to="flyball-roses")), "rollback-alarm-elsewhere"),
+    (ALARM, of_rollbacks(setting("Dimensions", 1, "Value", to="other")), "rollback-alarm-elsewhere"),
+    (ALARM, of_rollbacks(setting("EvaluationPeriods", to=1441)), "alarm-looks-too-far-back"),
+    (ALARM, of_rollbacks(setting("Namespace", to="Flyball")), "alarm-metric-unpublished"),
     (CONFIG, setting("EndpointConfigName", to="flowers-1"), "endpoint-config-named"),
     (CONFIG, setting("ProductionVariants", 0, "InitialInstanceCount", to=5), "scaling-start"),
     (TARGET, setting("MaxCapacity", to=1), "scaling-range"),
@@ -100,7 +113,7 @@ def test_an_alarm_that_cannot_fire_is_found(flowers: Flowers, alarm: dict[str, A
             properties.pop(key, None)
         properties.update(alarm)
 
-    findings = deaf(flowers.having(edits={ALARM: replace_metric}).findings())
+    findings = deaf(flowers.having(edits={ALARM: of_rollbacks(replace_metric)}).findings())
 
     assert len(findings) == count * 3
 

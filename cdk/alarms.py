@@ -114,6 +114,11 @@ CAPTURING = Existence("where something is captured", lambda it: it.config.captur
 CAPTURING_ITSELF = Existence(
     'with `capture.by = "gateway"`', lambda it: it.config.capture.percent > 0 and it.config.capture.by == "gateway"
 )
+WITH_TRAFFIC = Existence("where the environment `expects_traffic`", lambda it: it.expects_traffic)
+WITH_LABELS = Existence(
+    "where something is captured and the environment `expects_traffic`",
+    lambda it: it.expects_traffic and it.config.capture.percent > 0,
+)
 WITH_MINIMUM = Existence("with `monitor.quality.minimum`", lambda it: it.config.monitor.quality.minimum is not None)
 WITH_BUDGET = Existence(
     "with `budget.monthly_usd` and a known price",
@@ -359,6 +364,7 @@ WATCHING_ALARMS = (
         comparison=Comparison.BELOW,
         limit=ONE,
         pace=QUIET,
+        exists=WITH_TRAFFIC,
         why="nobody has asked the model anything, though its monitor runs",
     ),
     Watch(
@@ -483,11 +489,21 @@ MODEL_ALARMS = (
         exists=CAPTURING,
         why="what goes in has changed, more than is tolerated and surely; the report says which field and how far",
     ),
-    _told(
-        "PredictionDrift",
-        WindowMetric.PREDICTION_DRIFT_EVIDENCE,
+    Watch(
+        name="PredictionDrift",
+        severity=Severity.NOTICE,
+        readings={
+            "predictions": Reading(Source.PACKAGE, WindowMetric.PREDICTION_DRIFT_EVIDENCE, "Maximum"),
+            "inputs": Reading(Source.PACKAGE, WindowMetric.DRIFT_EVIDENCE, "Maximum"),
+        },
+        # Predictions follow their inputs: one change is one alarm, and the report shows both.
+        expression="IF(FILL(inputs, 0) >= {surely}, 0, predictions)",
+        comparison=Comparison.AT_LEAST,
+        limit=EVIDENCE,
+        pace=WINDOW,
+        missing=Missing.IGNORED,
         exists=CAPTURING,
-        why="what comes out has changed, more than is tolerated and surely",
+        why="what comes out has changed, more than is tolerated and surely, and the inputs do not explain it",
     ),
     _told(
         "QualityDrop",
@@ -509,12 +525,16 @@ MODEL_ALARMS = (
     Watch(
         name="NoLabels",
         severity=Severity.NOTICE,
-        readings=_window(WindowMetric.LABELLED_ROWS),
+        readings={
+            "labelled": Reading(Source.PACKAGE, WindowMetric.LABELLED_ROWS, "Maximum"),
+            **_counted(Metric.REQUESTS),
+        },
+        expression="IF(requests > 0, FILL(labelled, 0))",
         comparison=Comparison.BELOW,
         limit=ONE,
         pace=every(DAY_MINUTES, needed=7, of=7),
-        exists=CAPTURING,
-        why="windows close and none has a label: nobody knows whether the model is right",
+        exists=WITH_LABELS,
+        why="requests come and no label does: nobody knows whether the model is right",
     ),
     Watch(
         name="Cost",

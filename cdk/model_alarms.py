@@ -11,6 +11,7 @@ from constructs import Construct
 from cdk.alarm_topic import AlarmTopic
 from cdk.alarms import ALARMS, DEPLOYMENT_ALARMS, ROLLBACK_ALARMS
 from cdk.names import PackageNames
+from cdk.settings import Environment
 from cdk.watch import Comparison, Missing, Reading, Severity, Watch, Watched
 
 WAIT_SECONDS = 60
@@ -31,10 +32,10 @@ class ModelAlarms(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, names: PackageNames, topic: AlarmTopic, region: str | None
+        self, scope: Construct, construct_id: str, *, names: PackageNames, topic: AlarmTopic, settings: Environment
     ) -> None:
         super().__init__(scope, construct_id)
-        self._names, self.watched = names, Watched(names, region)
+        self._names, self.watched = names, Watched(names, settings.region, settings.expects_traffic)
         self.watches: Sequence[Watch] = tuple(watch for watch in ALARMS if watch.exists.holds(self.watched))
         self.alarms = {watch.name: self._alarm(watch) for watch in self.watches}
         self.rollback = [self.alarms[watch.name] for watch in ROLLBACK_ALARMS]

@@ -35,7 +35,7 @@ class ModelStack(Stack):
         )
         self.add_stack_dependency(platform)  # the champion pointer and the exports come first
         champion = Champion(self, "Champion", names=names)
-        alarms = ModelAlarms(self, "Alarms", names=names, topic=platform.alarm_topic, region=settings.region)
+        alarms = ModelAlarms(self, "Alarms", names=names, topic=platform.alarm_topic, settings=settings)
         # Needs no retention: SageMaker refuses to delete a group that still has versions.
         sagemaker.CfnModelPackageGroup(self, "Registry", model_package_group_name=names.model_package_group)
         model = Model(self, "Model", names=names, champion=champion, alarms=alarms, platform=platform)

@@ -14,6 +14,7 @@ from constructs import Construct
 
 from cdk.endpoint import Endpoint
 from cdk.gateway import Gateway
+from cdk.instances import has_local_disks
 from cdk.platform_stack import PlatformStack
 from cdk.processing_role import ProcessingRole
 from cdk.python_function import FunctionSpec, PythonFunction
@@ -66,6 +67,7 @@ class Monitor(Construct):
         self._start()
 
     def _settings(self, endpoint: Endpoint, spark: Spark) -> MonitorSettings:
+        monitor = self._names.package.config.monitor
         return MonitorSettings(
             package=self._names.package.name,
             endpoint_name=endpoint.name,
@@ -77,7 +79,7 @@ class Monitor(Construct):
             processing_image_uri=spark.image_uri,
             processing_app_uri=spark.app.s3_object_url,
             processing_code_uri=spark.code.s3_object_url,
-            key_arn=self._platform.key.key_arn,
+            key_arn="" if has_local_disks(monitor.processing_instance_type) else self._platform.key.key_arn,
         )
 
     def _start(self) -> None:

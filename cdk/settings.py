@@ -127,6 +127,8 @@ class PlatformSettings(Section):
     """What becomes of data when its stack is deleted; a bucket that still holds objects is never deleted."""
     termination_protection: bool = False
     """CloudFormation refuses to delete the stacks until this is false and deployed."""
+    expects_traffic: bool = True
+    """Whether a model that nobody calls, or nobody labels, is worth an alarm."""
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     """Who is told about alarms by mail; a chat channel's address is one, too."""
     alarm_url: Annotated[str, Field(pattern=r"^https://[^\s]+$")] | None = None
@@ -172,7 +174,7 @@ class Environment(PlatformSettings):
 
 
 DEFAULTS: Mapping[EnvironmentName, Mapping[str, Any]] = {
-    "dev": {"instances": {"at_most": 1}, "removal_policy": "destroy"},
+    "dev": {"instances": {"at_most": 1}, "removal_policy": "destroy", "expects_traffic": False},
     "staging": {"prefix": "flyball-staging"},
     "prod": {
         "prefix": "flyball-prod",

@@ -5,6 +5,7 @@ Plain values; the constructs are in model_alarms.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,10 +84,13 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The package that alarms are made for, and what a limit may depend on. `region` is whose prices count."""
+    """The package that alarms are made for, and what a limit may depend on. `region` is whose prices count,
+    `expects_traffic` the environment's setting.
+    """
 
     names: PackageNames
     region: str | None = None
+    expects_traffic: bool = True
 
     @property
     def config(self) -> PackageConfig:
@@ -111,6 +115,7 @@ class Watched:
         return {
             "capture_share": self.config.capture.percent / 100,
             "instance_hour_usd": self.instance_hour_usd or 0.0,
+            "surely": math.log10(self.config.monitor.windows_per_false_alarm),
         }
 
 

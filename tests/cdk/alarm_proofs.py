@@ -136,10 +136,16 @@ PROOFS: Mapping[str, Proof] = {
     "UnknownCategories": wrong("UnknownCategoryShare"),
     "Duplicates": wrong("DuplicateShare"),
     "Drift": reaches("DriftEvidence"),
-    "PredictionDrift": reaches("PredictionDriftEvidence"),
+    "PredictionDrift": Proof(
+        bad={"PredictionDriftEvidence": value(1.0), "DriftEvidence": is_always(0.2)},
+        good={"PredictionDriftEvidence": value(1.0), "DriftEvidence": value(1.0)},
+    ),
     "QualityDrop": reaches("QualityDropEvidence"),
     "LowQuality": Proof(bad={"LiveQualityHigh": value(0.95)}, good={"LiveQualityHigh": value(1.05)}),
-    "NoLabels": Proof(bad={"LabelledRows": is_always(0)}, good={"LabelledRows": is_always(12)}),
+    "NoLabels": Proof(
+        bad={"Requests": times(3), "LabelledRows": is_always(0)},
+        good={"Requests": times(3), "LabelledRows": is_always(12)},
+    ),
     "Cost": Proof(
         bad={"CPUUtilization": reports(lambda _: 200, minutes=60)},
         good={"CPUUtilization": reports(lambda _: 1, minutes=60)},

@@ -74,6 +74,7 @@ bench: $(TESTS) ## measure the figures of docs/benchmarks.md; takes some minutes
 	@$(BIN)/python -m tests.benchmarks.local_cloud
 	@$(BIN)/python -m tests.benchmarks.role_check
 	@$(BIN)/python -m tests.benchmarks.monitor
+	@$(BIN)/python -m tests.benchmarks.fold
 	@$(BIN)/python -m tests.benchmarks.drift_decision
 
 lock: setup ## resolve requirements/*.in again

@@ -100,6 +100,7 @@ class Clock(Protocol):
     evidence: Evidence
 
     def add(self, observed: Observed, end: datetime) -> None: ...
+    def restart(self, end: datetime) -> None: ...
     def to_json(self) -> dict[str, Any]: ...
     def restore(self, document: Mapping[str, Any]) -> None: ...
 
@@ -113,6 +114,9 @@ class WindowClock:
 
     def add(self, observed: Observed, end: datetime) -> None:  # noqa: ARG002 - a window is over when it comes
         self.evidence.add(observed.bets(self.limits, full_block=observed.largest_block))
+
+    def restart(self, end: datetime) -> None:  # noqa: ARG002
+        self.evidence.restart()
 
     def to_json(self) -> dict[str, Any]:
         return {"evidence": self.evidence.packed()}
@@ -147,6 +151,11 @@ class SeasonClock:
         if end - self.begin >= self.length:
             self._judge(whole=end - self.begin <= LONGEST_SEASON * self.length)
             self._begin_at(end)
+
+    def restart(self, end: datetime) -> None:
+        """What was bet so far in this season has been seen: another season begins."""
+        self.evidence.restart()
+        self._begin_at(end)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -227,7 +236,7 @@ class SequentialTest:
             clock.add(observed, end)
         called = self.total >= self.threshold
         if self.called and not called:
-            self._restart()
+            self._restart(end)
         self.called = called
         return True
 
@@ -245,10 +254,10 @@ class SequentialTest:
             clock.restore(kept)
         return True
 
-    def _restart(self) -> None:
+    def _restart(self, end: datetime) -> None:
         """After an alarm is over, the next false one is as far away as at the beginning."""
         for clock in self.clocks:
-            clock.evidence.restart()
+            clock.restart(end)
 
     def _mean(self, logs: Sequence[Floats]) -> Floats:
         return np.asarray(np.logaddexp.reduce(np.stack(logs), axis=0) - math.log(len(logs)))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -27,14 +30,14 @@ from model_packages.errors import OperatorError
 from model_packages.fields import FieldSpec
 from model_packages.interface import Interface, load_interface
 from model_packages.profile.baseline import Baseline
-from model_packages.profile.columns import Side
+from model_packages.profile.columns import SIDES, Side
 from model_packages.shifting import SCATTERED, Shift, shifted
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTES_A_MONTH = 30 * 24 * 60
 STREAM_WINDOWS = 250
 """Of one simulated endpoint; each has a baseline of its own, drawn like the windows."""
-REPEATS, LONGEST_WINDOWS = 11, 100
+REPEATS, LONGEST_WINDOWS = 7, 60
 """How often each shift is tried, and after how many windows one gives up."""
 DEVIATIONS, SHARES = (0.1, 0.25, 0.5, 1.0), (0.05, 0.1, 0.25, 0.5)
 """The shifts that are tried: of numbers, and of the share of the rows that other fields change in."""
@@ -77,7 +80,8 @@ class Detection:
     size: float
     unit: str
     called: int
-    """Of REPEATS tries."""
+    tries: int
+    """No more are made once most have failed."""
     windows: float | None
     """In the median, the first shifted one included; None where most tries never call it."""
     rows: int | None
@@ -177,21 +181,28 @@ class Simulator:
             return None
         rows = tuple({**row, "request": request} for row, request in zip(self.traffic.rows, changed, strict=True))
         history, draw = self.history("request", replace(self.traffic, rows=rows)), self._draw()
-        delays = [self._delay(history, draw) for _ in range(REPEATS)]
-        median = float(np.median(delays))
+        delays: list[float] = []
+        while len(delays) < REPEATS and delays.count(math.inf) <= REPEATS // 2:
+            delays.append(self._delay(history, draw))
+        median = float(np.median([*delays, *[math.inf] * (REPEATS - len(delays))]))
         return Detection(
             field=field.name,
             size=size,
             unit="standard deviations" if field.kind in SCATTERED else "of the rows",
-            called=sum(np.isfinite(delays)),
+            called=len(delays) - delays.count(math.inf),
+            tries=len(delays),
             windows=median if np.isfinite(median) else None,
             rows=int(median * self.window_rows) if np.isfinite(median) else None,
         )
 
     def _delay(self, history: History, draw: np.random.Generator) -> float:
-        calls = self._calls(self._test("request", self.monitor), iter(lambda: history.drawn(draw), None))
+        calls = self._calls(deepcopy(self._beginning), iter(lambda: history.drawn(draw), None))
         found = (number for number, called in enumerate(islice(calls, LONGEST_WINDOWS), start=1) if called)
-        return float(next(found, np.inf))
+        return float(next(found, math.inf))
+
+    @cached_property
+    def _beginning(self) -> SequentialTest:
+        return self._test("request", self.monitor)
 
     def _calm_tolerance(self, side: Side, windows: Sequence[Observed]) -> float | None:
         name = "season_tolerance" if self.monitor.season_hours else "tolerance"
@@ -217,7 +228,11 @@ class Simulator:
         return SequentialTest.of(Watched.of(self.baseline, monitor, side=side).limits(), monitor)
 
     def _watched(self, side: Side) -> Watched:
-        return Watched.of(self.baseline, self.monitor, side=side)
+        return self._sides[side]
+
+    @cached_property
+    def _sides(self) -> dict[Side, Watched]:
+        return {side: Watched.of(self.baseline, self.monitor, side=side) for side in SIDES}
 
     def _draw(self) -> np.random.Generator:
         return np.random.default_rng(self.seed)
@@ -261,6 +276,8 @@ def _false_alarm_line(found: FalseAlarms) -> str:
 
 
 def _as_it_was_line(found: AsItWas) -> str:
+    if not found.windows:
+        return f"{found.side}s as they were: the traffic fills no window; try fewer --rows"
     said = f"{found.side}s as they were: a change is called in {found.called} of {found.windows} windows"
     if not found.called:
         return said
@@ -272,7 +289,7 @@ def _detection_line(found: Detection) -> str:
     size = f"{found.size:+g} {found.unit}" if found.unit != "of the rows" else f"{found.size:.0%} {found.unit}"
     windows = "-" if found.windows is None else f"{found.windows:.0f}"
     rows = "-" if found.rows is None else f"{found.rows:,}"
-    return f"{f'{found.field} {size}':<52}{f'{found.called}/{REPEATS}':>8}{windows:>10}{rows:>12}"
+    return f"{f'{found.field} {size}':<52}{f'{found.called}/{found.tries}':>8}{windows:>10}{rows:>12}"
 
 
 def _alarms(calls: Iterable[bool]) -> Iterator[bool]:

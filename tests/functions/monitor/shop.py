@@ -41,6 +41,7 @@ class Label(Payload):
     returned: bool
 
 
+INTERFACE = Interface(package="shop", request=Request, response=Response, label=Label)
 Columns = dict[str, NDArray[Any]]
 Keys = NDArray[np.int64]
 
@@ -62,9 +63,8 @@ def responses(draw: np.random.Generator, rows: int, *, higher: float = 0.0) -> C
 
 def learnt(rows: int = 4000, *, seed: int = 0) -> Baseline:
     draw = np.random.default_rng(seed)
-    interface = Interface(package="shop", request=Request, response=Response, label=Label)
     return build_baseline(
-        interface, requests=_as_rows(requests(draw, rows)), responses=_as_rows(responses(draw, rows // 4))
+        INTERFACE, requests=as_rows(requests(draw, rows)), responses=as_rows(responses(draw, rows // 4))
     )
 
 
@@ -93,7 +93,7 @@ def folded(baseline: Baseline, request: Columns, *, block_keys: Keys | None = No
     return fold_columns(baseline, request=request, block_keys=block_keys)
 
 
-def _as_rows(columns: Columns) -> list[dict[str, object]]:
+def as_rows(columns: Columns) -> list[dict[str, object]]:
     plain = {
         name: [None if isinstance(value, float) and math.isnan(value) else value for value in each.tolist()]
         for name, each in columns.items()

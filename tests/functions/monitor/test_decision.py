@@ -284,6 +284,18 @@ def test_a_large_change_is_called_in_the_middle_of_a_season(baseline: Baseline) 
     assert decisions[-1].called
 
 
+def test_a_season_begins_anew_when_an_alarm_is_over(baseline: Baseline) -> None:
+    detector = Detector(baseline, Monitor(block="row", season_hours=24), side="request")
+    run(detector, [day_and_night(baseline, number) for number in range(5)])
+    assert run(detector, [day_and_night(baseline, 5, louder=2.0)], first=5)[-1].called
+
+    quiet = run(detector, [day_and_night(baseline, number) for number in range(6, 40)], first=6)
+
+    over = next(number for number, decision in enumerate(quiet, start=6) if not decision.called)
+    assert not quiet[-1].called
+    assert datetime.fromisoformat(detector.to_json()["clocks"][1]["begin"]) >= BEGIN + timedelta(hours=over)
+
+
 def test_a_season_with_a_long_gap_in_it_is_not_judged(baseline: Baseline) -> None:
     detector = Detector(baseline, Monitor(block="row", season_hours=24), side="request")
     run(detector, [day_and_night(baseline, number) for number in range(8)])  # the night of the first day alone

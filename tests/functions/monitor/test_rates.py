@@ -54,7 +54,7 @@ def test_no_rate_differs_by_more_than_the_rows_that_have_to_move() -> None:
 
 
 def test_tails_are_the_numbers_beyond_an_edge_and_all_of_them() -> None:
-    tails = {RATES.words(rate) for rate in np.flatnonzero(RATES.is_tail)}
+    tails = {RATES.words(int(rate)) for rate in np.flatnonzero(RATES.is_tail)}
 
     beyond = ("up to 1", "up to 2", "up to 5", "above 1", "above 2", "above 5")
     assert tails == {*((words, False) for words in beyond), ("without a value", True)}

@@ -77,7 +77,9 @@ def test_a_training_job_makes_a_version_that_can_be_registered(cloud: ClientsClo
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Completed", "Completed")
     assert artifact == f"s3://{BUCKET}/out/{name}/output/model.tar.gz"
     assert "flyball.json" in cloud.files_of(artifact)
-    assert {"metrics.json", "baseline/baseline.json"} <= cloud.files_of(artifact.replace("model.tar.gz", "output.tar.gz"))
+    assert {"metrics.json", "baseline/baseline.json"} <= cloud.files_of(
+        artifact.replace("model.tar.gz", "output.tar.gz")
+    )
     assert 0 < job["FinalMetricDataList"][0]["Value"] <= 1
     assert any("the version is trained" in line for line in until_logged(cloud, name))
     approved = sagemaker.list_model_packages(ModelPackageGroupName=ENDPOINT, ModelApprovalStatus="Approved")

@@ -40,9 +40,11 @@ def model_dir(tmp_path: Path) -> Path:
     }
     (folder / "flyball.json").write_text(json.dumps(manifest))
     (folder / "baseline").mkdir()
-    rows = [{"x": x / 10, "side": "right"} for x in range(20)]
+    points = [number / 10 for number in range(20)]
     baseline = build_baseline(
-        load_interface("linear"), requests=rows, responses=[{"y": 2 * row["x"] + 1} for row in rows]
+        load_interface("linear"),
+        requests=[{"x": x, "side": "right"} for x in points],
+        responses=[{"y": 2 * x + 1} for x in points],
     )
     (folder / "baseline" / "baseline.json").write_text(baseline.to_json())
     return folder

@@ -115,6 +115,10 @@ def test_an_id_in_upper_case_is_the_same_id() -> None:
         inference_id(age=-timedelta(hours=1)),
         str(compose(unix_ms=milliseconds(NOW), random_bits=7)),
     ],
+    ids=[
+        *("nothing", "no-id", "too-long", "of-nobody", "version-4", "as-a-urn", "without-dashes", "in-braces"),
+        *("of-another-package", "of-the-future", "without-a-check"),
+    ],  # made anew in each process, while pytest-xdist's have to agree on the names
 )
 def test_an_id_of_nobody_s_prediction_is_unknown(unknown: str) -> None:
     store = RememberedStore()

@@ -83,7 +83,7 @@ def main() -> None:
         "spark.driver.memory": "512m",
         "spark.default.parallelism": "5",
     }
-    conf = SparkConf().setMaster("local[2]").setAppName("tests").setAll(settings.items())
+    conf = SparkConf().setMaster("local[2]").setAppName("tests").setAll(list(settings.items()))
     (folder / "folded").mkdir()
     with SparkContext(conf=conf) as context:
         for path in sorted((folder / "orders").iterdir()):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from functions.monitor.label_lines import LabelReason, newest, read_labels
@@ -119,7 +120,7 @@ def look(watch: QualityWatch, state: LabelState | None = None, *, now: datetime 
     looked = watch.look(state or LabelState(), version="none", now=now)
     for key, text in looked.documents.items():
         cloud_of(watch).put(key, text.encode())
-    return replace(looked, state=LabelState.from_json(json.loads(json.dumps(looked.state.to_json()))))
+    return replace(looked, state=LabelState.from_json(orjson.loads(orjson.dumps(looked.state.to_json()))))
 
 
 def value_of(looked: Looked, name: str) -> float | None:
@@ -147,6 +148,24 @@ def test_labels_give_the_live_quality_with_its_interval(watch: QualityWatch) -> 
     assert list(looked.documents) == [f"monitor/{ENDPOINT}/quality/2026/02/14/12.json"]
 
 
+def test_probabilities_are_judged_as_such(fields: QualityFields) -> None:
+    watch = watch_on(
+        Cloud(),
+        replace(fields, form="probability", prediction="confidence", positive="daisy", metric="average_precision"),
+        None,
+        config_with(minimum_rows=40),
+    )
+    label(cloud_of(watch), put_captures(cloud_of(watch), 100), wrong=10)
+
+    first = look(watch)
+    label(cloud_of(watch), put_captures(cloud_of(watch), 100, time=NOON - HOUR, seed=1), at=NOON - HOUR)
+    second = look(watch, first.state)
+
+    assert second.quality is not None
+    assert second.quality.metric == "average_precision"
+    assert second.quality.labelled_rows == 200
+
+
 def test_no_labels_are_no_quality(watch: QualityWatch) -> None:
     put_captures(cloud_of(watch), 100)
 
@@ -161,12 +180,22 @@ def test_labels_of_before_are_not_this_window_s_quality(watch: QualityWatch) -> 
     label(cloud_of(watch), put_captures(cloud_of(watch), 100))
     first = look(watch)
 
-    second = look(watch, first.state, now=NOON + 30 * HOUR)
+    second = look(watch, replace(first.state, untold=None), now=NOON + 30 * HOUR)
 
     assert first.quality is not None
     assert second.quality is None
     assert value_of(second, "LabelledRows") == 0
     assert second.documents == {}
+
+
+def test_a_quality_waits_for_the_window_that_tells_it(watch: QualityWatch) -> None:
+    label(cloud_of(watch), put_captures(cloud_of(watch), 100), wrong=10)
+    first = look(watch)
+
+    second = look(watch, first.state, now=NOON + 30 * HOUR)
+
+    assert second.quality == first.quality
+    assert value_of(second, "LiveQuality") is None
 
 
 def test_a_look_without_news_reads_no_object(watch: QualityWatch) -> None:
@@ -176,8 +205,48 @@ def test_a_look_without_news_reads_no_object(watch: QualityWatch) -> None:
 
     look(watch, first.state)
 
-    objects = [call for call in cloud_of(watch).calls if call.startswith("get_object")]
-    assert all("/quality/" in call for call in objects)
+    assert [call for call in cloud_of(watch).calls if call.startswith("get_object")] == []
+
+
+def test_news_of_one_hour_have_no_other_hour_read_again(watch: QualityWatch) -> None:
+    records = {}
+    for number in range(4):
+        moment = NOON - number * HOUR
+        records[moment] = put_captures(cloud_of(watch), 10, time=moment, seed=number)
+        label(cloud_of(watch), records[moment][:5], wrong=1, at=moment)
+    first = look(watch)
+    label(cloud_of(watch), records[NOON - HOUR][5:], at=NOON - HOUR)
+    cloud_of(watch).calls.clear()
+
+    second = look(watch, first.state)
+
+    read = [call for call in cloud_of(watch).calls if call.startswith("get_object")]
+    assert read
+    assert all("2026/02/14/11" in call for call in read)
+    assert second.quality is not None
+    assert (second.quality.labelled_rows, second.quality.value) == (25, 1 - 4 / 25)
+
+
+def test_an_older_hour_is_read_where_the_newest_have_too_few_predictions_again(
+    fields: QualityFields, holdout: QualityBaseline
+) -> None:
+    watch = watch_on(Cloud(), fields, holdout, config_with(minimum_rows=2))  # so that 10 rows are enough
+    for number in range(3):
+        moment = NOON - number * HOUR
+        records = put_captures(cloud_of(watch), 6, time=moment, seed=number)
+        label(cloud_of(watch), records[:5] if number == 1 else records, at=moment)
+    first = look(watch)
+    withdrawn = [label_line(id_of(one), "", received=NOON + 2 * HOUR).replace(b'""', b"null") for one in captured(6)]
+    put_labels(cloud_of(watch), b"".join(withdrawn), at=NOON)
+    late = captured(6, seed=1, time=NOON - HOUR, first_number=1000)[5:]
+    label(cloud_of(watch), late, at=NOON - HOUR)
+
+    second = look(watch, first.state)
+
+    assert first.quality is not None
+    assert second.quality is not None
+    assert (first.quality.labelled_rows, second.quality.labelled_rows) == (11, 12)
+    assert second.quality.since == NOON - 2 * HOUR
 
 
 def test_a_label_that_is_sent_twice_counts_once(watch: QualityWatch) -> None:

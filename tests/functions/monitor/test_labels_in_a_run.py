@@ -60,6 +60,25 @@ def test_labels_are_told_between_windows_too(baseline: Baseline) -> None:
     assert (cloud.values_of("LiveQuality"), cloud.values_of("LabelledRows")) == ([0.9], [0, 200])
 
 
+def test_the_next_window_tells_the_quality_of_labels_that_came_between(baseline: Baseline) -> None:
+    cloud = cloud_with(baseline)
+    records = capture(cloud, 200)
+    monitor_on(cloud).handle(event_at(LATER))
+    label(cloud, records, wrong=20)
+    monitor_on(cloud).handle(event_at(LATER + timedelta(hours=1)))
+
+    windows = []
+    for number in (1, 2):
+        moment = LATER + timedelta(hours=2 * number)
+        capture(cloud, 200, time=moment - timedelta(minutes=5), seed=number)
+        windows.append(monitor_on(cloud).handle(event_at(moment)).window or "none was closed")
+
+    told, silent = (cloud.json_at(f"{layout.window_prefix(ENDPOINT, window)}window.json") for window in windows)
+    assert told["quality"]["value"] == 0.9
+    assert silent["quality"] is None
+    assert cloud.values_of("LiveQuality") == [0.9]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_wherever_a_run_dies_the_next_one_tells_each_label_once(baseline: Baseline, when: When) -> None:
     whole = labelled(baseline)

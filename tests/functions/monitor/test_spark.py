@@ -22,6 +22,7 @@ from functions.monitor.folding import Block, Files, Folded, Order, fold_here
 from functions.monitor.listing import CapturedFile
 from functions.monitor.processing import Processing
 from functions.monitor.seen import record_digests
+from functions.monitor.settings import MonitorSettings
 from functions.monitor.spark import met_before, split
 from functions.shared import layout
 from model_packages.contract import MonitoredField
@@ -190,13 +191,14 @@ def test_the_baseline_that_a_job_reads_states_what_the_package_states(baseline: 
     assert [field.constraints for field in read.fields] == [field.constraints for field in stated.fields]
 
 
-def request_to(jobs: Any) -> dict[str, Any]:
-    processing = Processing(jobs=jobs, bucket=jobs, settings=SETTINGS, monitor=config_with().monitor)
-    return processing._request("flyball-flowers-000001", "s3://captures/monitor/flyball-flowers/jobs/one/")
+def request_with(settings: MonitorSettings) -> dict[str, Any]:
+    nobody: Any = None
+    processing = Processing(jobs=nobody, bucket=nobody, settings=settings, monitor=config_with().monitor)
+    return processing.request("flyball-flowers-000001", "s3://captures/monitor/flyball-flowers/jobs/one/")
 
 
 def test_a_jobs_request_is_one_that_sagemaker_takes() -> None:
-    request = request_to(None)
+    request = request_with(SETTINGS)
     shape = Session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
 
     assert not ParamValidator().validate(request, shape).has_errors()
@@ -207,6 +209,12 @@ def test_a_jobs_request_is_one_that_sagemaker_takes() -> None:
         "--job",
         "s3://captures/monitor/flyball-flowers/jobs/one/",
     ]
+
+
+def test_disks_that_encrypt_themselves_are_given_no_key() -> None:
+    request = request_with(replace(SETTINGS, key_arn=""))
+
+    assert "VolumeKmsKeyId" not in request["ProcessingResources"]["ClusterConfig"]
 
 
 BLOCKED = """

@@ -193,7 +193,8 @@ def test_a_value_lies_within_its_interval_and_an_interval_within_what_is_possibl
     judged = judge.judge(data.draw(some_rows(judge)))
 
     for name, each in judge.metrics(judged.tally).items():
-        assert each.low - 1e-9 <= each.value <= each.high + 1e-9, name
+        rounding = 1e-9 * max(1.0, abs(each.value))
+        assert each.low - rounding <= each.value <= each.high + rounding, name
         if name not in ("mae", "rmse", "r2", "brier", "log_loss") and not name.startswith("negative"):
             assert -1e-9 <= each.low <= each.high <= 1 + 1e-9, name
     assert np.all((judged.losses >= 0) & (judged.losses <= 1))

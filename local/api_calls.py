@@ -7,7 +7,8 @@ operation from X-Amz-Target, from Action, from the path of RPC v2 CBOR, or from 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -173,8 +174,8 @@ def _identify_rest(request: ApiRequest, service: str) -> ApiCall | Unknown:
     protocol = PROTOCOLS[service]
     path = _path_with_bucket(request) if service == "s3" else request.path
     query = request.query
-    for route in routes(service):
-        parameters = route.match(request.method, path, query, request.headers)
+    for route in routes(service).get(request.method, ()):
+        parameters = route.match(path, query, request.headers)
         if parameters is not None:
             return ApiCall(service, route.operation, protocol, parameters)
     return Unknown(service, f"{request.method} {request.path}", protocol)
@@ -219,6 +220,7 @@ class Route:
     query: Mapping[str, str]
     """Literal parameters, by name; an empty value stands for any."""
     required_query: frozenset[str]
+    """With the names of the literal ones."""
     required_headers: frozenset[str]
     literal_length: int
     deprecated: bool
@@ -226,40 +228,42 @@ class Route:
     @property
     def strictness(self) -> tuple[int, int, bool]:
         """The stricter of two routes that match is the one that is meant, or the newer name of the two."""
-        demands = len(self.query) + len(self.required_query) + len(self.required_headers)
+        demands = len(self.required_query) + len(self.required_headers)
         return demands, self.literal_length, not self.deprecated
 
-    def match(
-        self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]
-    ) -> dict[str, str] | None:
-        """The parameters in the path, or None if the request is not this operation's."""
-        if method != self.method or (found := self.path.fullmatch(path)) is None:
-            return None
+    def match(self, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> dict[str, str] | None:
+        """The parameters in the path, or None if the request, of the same method, is not this operation's."""
         if not self.required_query <= query.keys() or not self.required_headers <= headers.keys():
             return None
-        if not all(name in query and (not value or value in query[name]) for name, value in self.query.items()):
+        if any(value and value not in query[name] for name, value in self.query.items()):
+            return None
+        if (found := self.path.fullmatch(path)) is None:
             return None
         return {label: unquote(value) for label, value in zip(self.labels, found.groups(), strict=True)}
 
 
 @cache
-def routes(service: str) -> tuple[Route, ...]:
-    """The routes of a REST service, the strictest first."""
+def routes(service: str) -> Mapping[str, Sequence[Route]]:
+    """The routes of a REST service by method, the strictest first."""
     model = botocore.session.get_session().get_service_model(service)
-    every = (_route(model.operation_model(name)) for name in model.operation_names)
-    return tuple(sorted(every, key=lambda route: route.strictness, reverse=True))
+    every = [_route(model.operation_model(name)) for name in model.operation_names]
+    found: dict[str, list[Route]] = defaultdict(list)
+    for route in sorted(every, key=lambda route: route.strictness, reverse=True):
+        found[route.method].append(route)
+    return found
 
 
 def _route(operation: Any) -> Route:
-    path, _, query = operation.http["requestUri"].partition("?")
+    path, _, literal = operation.http["requestUri"].partition("?")
+    query = dict(parse_qsl(literal, keep_blank_values=True))
     required = list(_required_members(operation))
     return Route(
         operation=operation.name,
         method=operation.http["method"],
         path=_pattern(path),
         labels=tuple(label.rstrip("+") for label in re.findall(r"\{([^}]+)\}", path)),
-        query=dict(parse_qsl(query, keep_blank_values=True)),
-        required_query=frozenset(name for location, name in required if location == "querystring"),
+        query=query,
+        required_query=frozenset([*query, *(name for location, name in required if location == "querystring")]),
         required_headers=frozenset(name.lower() for location, name in required if location == "header"),
         literal_length=len(re.sub(r"\{[^}]+\}", "", path)),
         deprecated=operation.deprecated,

@@ -40,9 +40,11 @@ from moto.iam.models import AWSManagedPolicy
 from moto.logs.metric_filters import MetricFilters
 from moto.logs.models import LogStream
 from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
 from moto.sagemaker.responses import SageMakerResponse
 
 from local.moto_additions import ADDITIONS
+from local.moto_listing import listing_quickly
 from local.services.events.event import event_time
 from local.services.events.schedule_expressions import ScheduleRefused, parse_schedule
 from local.services.events.targets import is_within_reach, unreachable
@@ -108,6 +110,7 @@ EXPECTED: Final[Mapping[Callable[..., Any], tuple[str, ...]]] = {
     LambdaFunction.update_configuration: ("self", "config_updates"),
     LambdaFunction.get_configuration: ("self", "on_create"),
     FakeBucket.get_permission: ("self", "action", "resource"),
+    S3Response.serialized: ("self", "action_result"),
     AWSManagedPolicy.from_data: ("name", "account_id", "region_name", "data"),
     vars(moto.kms.responses)["validate_policy"]: ("key", "action"),
     SageMakerResponse.create_endpoint: ("self",),
@@ -156,6 +159,7 @@ def install(hooks: CloudHooks) -> Callable[[], None]:
         _replace(undo, LambdaBackend, "update_function_event_invoke_config", _update_in_place)
         _replace(undo, LambdaFunction, "invoke", lambda _original: _invoke(hooks.invoke_lambda))
         _replace(undo, FakeBucket, "get_permission", lambda _original: _decided_before)
+        _replace(undo, S3Response, "serialized", listing_quickly)
         _replace(undo, moto.kms.responses, "validate_policy", lambda _original: _decided_before)
         _replace(
             undo, moto.sns.models, "requests", lambda original: SimpleNamespace(post=_loopback_only(original.post))

@@ -49,7 +49,7 @@ class MotoHost:
         default_user_config["iam"]["load_aws_managed_policies"] = True
         if keeper is not None:
             keeper.restore()
-        self._application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
+        self._application: WsgiApplication = _Dispatcher(create_backend_app)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="moto")
 
     async def call(self, request: ApiRequest) -> ApiResponse:
@@ -82,6 +82,19 @@ class MotoHost:
         """Give moto its own functions back. Calls that still run are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._uninstall()
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's, which would look through its folders at each call for what it has found there before."""
+
+    def __init__(self, create_app: Any) -> None:
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
 
 
 def _kept(hooks: CloudHooks, keeper: Keeper) -> CloudHooks:

@@ -348,8 +348,10 @@ def answers(  # noqa: PLR0913  # the services that answer
 async def control_plane(moto: MotoHost, deployments: Deployments, request: ApiRequest) -> ApiResponse:
     """moto's answer; after a change to API Gateway the front door has taken it in before the caller hears of it."""
     answer = await moto.call(request)
+    if request.method == "GET" or answer.status >= 300:
+        return answer
     call = identify(request)
-    if isinstance(call, ApiCall) and call.service == "apigateway" and answer.status < 300 and request.method != "GET":
+    if isinstance(call, ApiCall) and call.service == "apigateway":
         await asyncio.to_thread(
             deployments.changed,
             call.operation,

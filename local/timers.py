@@ -1,9 +1,9 @@
 """What is to happen at a moment of the cloud's time: once, or again and again.
 
 While nobody hurries, the cloud's time passes as the machine's does, and what is due is begun when its time has come.
-`advance_to` goes through everything that is due on the way to a moment, in order, and waits until the work of each has
-ended before time goes on; meanwhile the clock stands still at the moment that is gone through. Everything here belongs
-to one event loop.
+`advance_to` goes through everything that is due on the way to a moment, in order, and waits until the work has ended
+before time goes on; the work of one moment and phase is done side by side. Meanwhile the clock stands still at the
+moment that is gone through. Everything here belongs to one event loop.
 """
 
 from __future__ import annotations
@@ -200,12 +200,14 @@ class Timers:
     async def _go_through(self, moment: datetime) -> int:
         fired = 0
         while (timer := self._take(moment)) is not None:
-            due = timer.due
+            due, phase = timer.due, timer.phase
             self._clock.hold(due)
-            self._again(timer, due)
-            await self._done(timer, due)
+            while timer is not None:
+                self._again(timer, due)
+                await self._done(timer, due)
+                fired += 1
+                timer = self._take(moment) if self._queue and self._queue[0][:2] == (due, phase) else None
             await self.quiet()
-            fired += 1
         return fired
 
     async def _run(self) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from functions.monitor.captures import Capture, Contents, Reason, Row, Unreadable, count_records, read_captures
 from functions.monitor.listing import CapturedFile
-from functions.monitor.seen import Digests, first_sightings, record_digests
+from functions.monitor.seen import Digests, KnownDigests, first_sightings, record_digests
 from functions.shared import layout
 from model_packages.profile.baseline import Baseline
 from model_packages.profile.fold import fold
@@ -31,6 +31,8 @@ from model_packages.profile.tally import Tally
 
 READERS = 16
 """Files that are fetched at once: where the gateway captures, each call of it is a file."""
+BATCH_BYTES = 32 << 20
+"""Of files that are fetched at once. One file is, however large."""
 CHUNK_ROWS = 20_000
 """Rows that are held decoded at once, so that memory does not grow with the window."""
 MAXIMUM_EXAMPLES = 200
@@ -212,7 +214,9 @@ def block_keys(captures: Sequence[Capture], *, block: Block, minutes: int) -> ND
         seconds = timedelta(minutes=minutes).total_seconds()
         keys = [int(capture.time.timestamp() // seconds) for capture in captures]
     else:
-        keys = [int(digest >> np.uint64(1)) for digest in record_digests([capture.caller for capture in captures])]
+        callers = dict.fromkeys(capture.caller for capture in captures)
+        numbers = dict(zip(callers, (record_digests(callers) >> np.uint64(1)).tolist(), strict=True))
+        keys = [numbers[capture.caller] for capture in captures]
     return np.repeat(np.array(keys, dtype=np.int64), [len(capture.rows) for capture in captures])
 
 
@@ -228,13 +232,13 @@ class _Folding:
     reading: Reading = field(default_factory=Reading)
     digests: dict[str, list[Digests]] = field(default_factory=dict)
     examples: list[KeptRow] = field(default_factory=list)
-    known: Digests = field(init=False)
+    known: KnownDigests = field(init=False)
     fields: frozenset[str] = field(init=False)
     _waiting: list[tuple[CapturedFile, Contents]] = field(default_factory=list)
     _waiting_rows: int = 0
 
     def __post_init__(self) -> None:
-        self.tally, self.known = Tally.empty(self.baseline), self.order.known
+        self.tally, self.known = Tally.empty(self.baseline), KnownDigests([self.order.known])
         self.fields = frozenset(each.name for each in self.baseline.fields if each.side == "request")
 
     def add(self, file: CapturedFile, contents: Contents, *, size_bytes: int) -> None:
@@ -254,7 +258,8 @@ class _Folding:
 
     def finish(self) -> Folded:
         self._fold_waiting()
-        digests = {hour: np.sort(np.concatenate(found)) for hour, found in sorted(self.digests.items())}
+        self.known = KnownDigests([])  # as large as what follows, and of no more use
+        digests = {hour: _sorted(self.digests.pop(hour)) for hour in sorted(self.digests)}
         return Folded(tally=self.tally, reading=self.reading, digests=digests, examples=tuple(self.examples))
 
     def _keep(self, file: CapturedFile, unreadable: Sequence[Unreadable]) -> None:
@@ -288,8 +293,7 @@ class _Folding:
             is_of_hour = hours == hour
             if len(found := identifiers[:, is_of_hour][is_new[:, is_of_hour]]):
                 self.digests.setdefault(hour, []).append(found)
-        # Two sorted runs: a stable sort merges them, where another one would sort a million anew for each chunk.
-        self.known = np.sort(np.concatenate([self.known, np.sort(identifiers[is_new])]), kind="stable")
+        self.known.add(identifiers[is_new])
 
     def _fold(self, captures: Sequence[Capture], identities: Digests) -> None:
         if not captures:
@@ -300,6 +304,12 @@ class _Folding:
         self.tally += fold(self.baseline, rows, block_keys=keys, row_keys=row_keys)
         self.reading += _reading_of(captures, extra_fields=_extra_fields(rows, known=self.fields), rows=len(rows))
         self.examples = kept([*self.examples, *_candidates(captures, row_keys)])
+
+
+def _sorted(parts: Sequence[Digests]) -> Digests:
+    found = np.concatenate(parts)
+    found.sort()
+    return found
 
 
 def kept(examples: Iterable[KeptRow]) -> list[KeptRow]:
@@ -359,9 +369,20 @@ def _fetched(
     files: Sequence[CapturedFile], *, pool: ThreadPoolExecutor, get: Callable[[str], bytes]
 ) -> Iterator[tuple[CapturedFile, bytes]]:
     """Each file with its content, in order; a few are fetched ahead."""
-    for start in range(0, len(files), 4 * READERS):
-        some = files[start : start + 4 * READERS]
+    for some in _batches(files):
         yield from zip(some, pool.map(get, [file.key for file in some]), strict=True)
+
+
+def _batches(files: Sequence[CapturedFile]) -> Iterator[list[CapturedFile]]:
+    """Files in their order: as many at once as readers are kept busy with, and no more than fit into memory."""
+    batch: list[CapturedFile] = []
+    for file in files:
+        if batch and (len(batch) == 4 * READERS or sum(each.size_bytes for each in [*batch, file]) > BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append(file)
+    if batch:
+        yield batch
 
 
 def _line_of(file: CapturedFile, item: Unreadable) -> bytes:

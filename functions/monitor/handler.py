@@ -17,6 +17,7 @@ from functions.monitor.composition import Clients, compose
 from functions.monitor.folding import READERS
 from functions.monitor.monitor import Monitor
 from functions.monitor.settings import MonitorSettings
+from functions.monitor.timestamps import parse_moment
 from functions.shared.logs import make_logger
 from model_packages.discovery import read_package
 from model_packages.errors import FlyballError
@@ -40,6 +41,7 @@ class LazyClient:
 def make_clients() -> Clients:
     """Those of this process. They try again by themselves: a run has minutes."""
     session = Session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_moment)
     retries = {"mode": "standard", "total_max_attempts": 5}
     config = Config(retries=retries, max_pool_connections=READERS, tcp_keepalive=True)
     s3, ssm, cloudwatch, logs = (

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -62,18 +62,24 @@ class LabelState:
     """The hour in which this version was first seen: earlier predictions may be another's. Empty: it is the first."""
     detector: Mapping[str, Any] | None = None
     """The sequential test on the losses, as decision.py writes it."""
+    recent: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The tallies of the hours that the recent quality is of, so that a look reads none of them again."""
+    untold: Mapping[str, Any] | None = None
+    """The newest live quality that no window has told yet, as quality.py writes it."""
 
     def facing(self, *, version: str, judged_by: str, now: datetime) -> LabelState:
         """The state with this version in service. Another one begins without evidence."""
         state = self
         if version != state.version:
             since = layout.hour_path(now) if state.version else ""
-            state = replace(state, version=version, since=since, detector=None)
-        return state if judged_by == state.judged_by else replace(state, judged_by=judged_by, hours={}, detector=None)
+            state = replace(state, version=version, since=since, detector=None, untold=None)
+        if judged_by == state.judged_by:
+            return state
+        return replace(state, judged_by=judged_by, hours={}, detector=None, recent={}, untold=None)
 
     def to_json(self) -> dict[str, Any]:
         hours = {hour: [mark.digest, mark.unmatched] for hour, mark in sorted(self.hours.items())}
-        return {**asdict(replace(self, hours={})), "hours": hours}
+        return {**{each.name: getattr(self, each.name) for each in fields(self)}, "hours": hours}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -95,7 +101,7 @@ class Joined:
     fresh: int
     """Predictions that had no label before, whichever version made them."""
     recent: QualityTally
-    """The newest labelled predictions of this version."""
+    """The newest labelled predictions of this version; none where no hour was joined anew."""
     since: datetime | None
     """They begin here."""
 
@@ -130,17 +136,21 @@ class LabelJoin:
         state = state.facing(version=version, judged_by=repr(self.judge), now=now)
         files = self._list(now)
         due = _due(state, digests={hour: _digest(keys) for hour, keys in files.items()}, retry=self._retry(now))
+        if not due:
+            hours = {hour: mark for hour, mark in state.hours.items() if hour in files}
+            return self._without_news(replace(state, hours=hours))
         with ThreadPoolExecutor(READERS) as pool:
             records = [self._join(hour, files[hour], pool=pool) for hour in due]
-        befores = [self._read_record(hour) for hour in due]
+        befores = [self._read_record(hour) if hour in state.hours else None for hour in due]
         marks = {record.hour: HourMark(_digest(files[record.hour]), record.unmatched) for record in records}
         hours = {hour: mark for hour, mark in {**state.hours, **marks}.items() if hour in files}
-        state = replace(state, hours=hours, cursor=due[-1] if due else state.cursor)
+        state = replace(state, hours=hours, cursor=due[-1])
         news = [record.are_new(before) for record, before in zip(records, befores, strict=True)]
         own = [(record, new) for record, new in zip(records, news, strict=True) if record.hour > state.since]
-        recent, since = self._recent(state, {record.hour: record for record in records})
+        tallies = self._recent(state, {record.hour: record.tally for record in records})
+        recent, since = self._sum(tallies)
         return Joined(
-            state=state,
+            state=replace(state, recent={hour: tally.to_json() for hour, tally in tallies.items()}),
             records=tuple(records),
             losses=np.concatenate([np.empty(0), *(record.losses[new] for record, new in own)]),
             blocks=np.concatenate([np.empty(0, np.int64), *(record.blocks[new] for record, new in own)]),
@@ -148,6 +158,10 @@ class LabelJoin:
             recent=recent,
             since=since,
         )
+
+    def _without_news(self, state: LabelState) -> Joined:
+        nothing, no_blocks = np.empty(0), np.empty(0, np.int64)
+        return Joined(state, (), losses=nothing, blocks=no_blocks, fresh=0, recent=self.judge.empty(), since=None)
 
     def _list(self, now: datetime) -> dict[str, list[str]]:
         """Files of labels by the hour of their predictions, as old as a label may be."""
@@ -242,16 +256,30 @@ class LabelJoin:
         content = "".join(json.dumps(line) + "\n" for line in kept).encode()
         self._bucket.put(f"{layout.unreadable_prefix(self.endpoint)}{hour}/labels-{name}.jsonl", content)
 
-    def _recent(self, state: LabelState, records: Mapping[str, HourRecord]) -> tuple[QualityTally, datetime | None]:
-        """The newest hours of this version, until they have rows enough."""
-        tally, since = self.judge.empty(), None
+    def _recent(self, state: LabelState, joined: Mapping[str, QualityTally]) -> dict[str, QualityTally]:
+        """Of the newest hours of this version, until they have rows enough. Only hours that are new here are read."""
+        tallies: dict[str, QualityTally] = {}
+        rows = 0
         for hour in sorted((hour for hour in state.hours if hour > state.since), reverse=True):
-            record = records.get(hour) or self._read_record(hour)
-            if record is not None and record.tally.rows:
-                tally, since = tally + record.tally, start_of(hour)  # type: ignore[operator]
-            if tally.rows >= self.recent_rows:
+            tallies[hour] = joined[hour] if hour in joined else self._tally(hour, state.recent.get(hour))
+            rows += tallies[hour].rows
+            if rows >= self.recent_rows:
                 break
-        return tally, since
+        return tallies
+
+    def _tally(self, hour: str, known: Mapping[str, Any] | None) -> QualityTally:
+        if known is not None:
+            return self.judge.read(known)
+        record = self._read_record(hour)
+        return self.judge.empty() if record is None else record.tally
+
+    def _sum(self, tallies: Mapping[str, QualityTally]) -> tuple[QualityTally, datetime | None]:
+        """All of them together, and since when there are rows."""
+        total = self.judge.empty()
+        for tally in tallies.values():
+            total = total + tally  # type: ignore[operator]
+        since = min((hour for hour, tally in tallies.items() if tally.rows), default=None)
+        return total, start_of(since) if since else None
 
     def _read_record(self, hour: str) -> HourRecord | None:
         """What the last join of this hour came to; None where there was none, or predictions were judged otherwise."""

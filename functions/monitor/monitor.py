@@ -16,6 +16,7 @@ from aws_lambda_powertools.logging import Logger
 from functions.monitor.baselines import Baselines
 from functions.monitor.coverage import Coverage
 from functions.monitor.folding import Files, Folded, Order, Reading, fold_here
+from functions.monitor.labels import LabelState
 from functions.monitor.latest import advance_latest
 from functions.monitor.listing import CapturedFile, Listing, list_new
 from functions.monitor.metrics import WindowMetric
@@ -191,7 +192,7 @@ class Monitor:
                 *(closed.measurements if closed else ()),
             ),
         )
-        labels = looked.state.to_json() if looked else state.labels
+        labels = _labels(looked.state, is_told=closed is not None) if looked else state.labels
         return replace(covering(state, until=covered), labels=labels, outbox=outbox), closed
 
     def _tell(self, stored: Stored, *, now: datetime) -> Stored:
@@ -270,6 +271,11 @@ def _of_each_run(reading: Reading, *, coverage: Coverage | None, is_closed: bool
         WindowMetric.LATE: reading.late,
         WindowMetric.COVERAGE: coverage.value if coverage else None,
     }
+
+
+def _labels(state: LabelState, *, is_told: bool) -> dict[str, Any]:
+    """What is kept of labels. A quality that a window has told is not told by the next one."""
+    return (replace(state, untold=None) if is_told else state).to_json()
 
 
 def _latest(closed: Closed, *, sequence: int, at: datetime) -> Mapping[str, Any]:

@@ -78,7 +78,7 @@ class Processing:
         self.bucket.put(f"{prefix}{BASELINE_FILE}", baseline.to_json().encode())
         self.bucket.put(f"{prefix}{ORDER_FILE}", write_order(order, endpoint=self.settings.endpoint_name))
         try:
-            self.jobs.create_processing_job(**self._request(pending.job, f"s3://{self.bucket.name}/{prefix}"))
+            self.jobs.create_processing_job(**self.request(pending.job, f"s3://{self.bucket.name}/{prefix}"))
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("ResourceInUse", "ValidationException") or not _is_there(error):
                 raise
@@ -93,14 +93,15 @@ class Processing:
                 raise
             raise ProcessingFailed(f"the processing job {job} completed and left no {FOLDED_FILE}") from error
 
-    def _request(self, job: str, prefix: str) -> dict[str, Any]:
+    def request(self, job: str, prefix: str) -> dict[str, Any]:
+        """What SageMaker is asked, for an order that lies below `prefix`."""
         settings, monitor = self.settings, self.monitor
         app = parse_uri(settings.processing_app_uri)[1].rpartition("/")[2]
         cluster = {
             "InstanceType": monitor.processing_instance_type,
             "InstanceCount": monitor.processing_instances,
             "VolumeSizeInGB": VOLUME_GB,
-            "VolumeKmsKeyId": settings.key_arn,
+            **({"VolumeKmsKeyId": settings.key_arn} if settings.key_arn else {}),
         }
         return {
             "ProcessingJobName": job,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class Looked:
     """The hours that were joined anew, by their keys in the bucket."""
     measurements: tuple[Measurement, ...]
     quality: document.LiveQuality | None
-    """None where no new label came: an old value would be taken for this window's."""
+    """The newest that no window has told: an older value would be taken for this window's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +58,16 @@ class QualityWatch:
         joined = self._join.look(state, version=version, now=now)
         decision, detector = self._decide(joined, now)
         quality = self._quality(joined, decision)
+        untold = quality or _read(joined.state.untold)
         judge = self._judge
         return Looked(
-            state=replace(joined.state, detector=detector),
+            state=replace(joined.state, detector=detector, untold=_written(untold)),
             documents={
                 layout.quality_key(self.endpoint, start_of(record.hour)): record.to_json(judge=judge)
                 for record in joined.records
             },
             measurements=_measurements(joined, quality, decision, now=now),
-            quality=quality,
+            quality=untold,
         )
 
     @property
@@ -109,17 +110,18 @@ class QualityWatch:
         return decision, detector.to_json()
 
     def _quality(self, joined: Joined, decision: Decision | None) -> document.LiveQuality | None:
-        value = self._judge.metrics(joined.recent).get(self.fields.metric)
-        if not joined.fresh or value is None:
+        """None where no new label came."""
+        value = self._judge.metrics(joined.recent).get(self.fields.metric) if joined.fresh else None
+        if value is None:
             return None
         expected = self._holdout.metrics.get(self.fields.metric) if self._holdout else None
         stated = self.config.monitor.quality
         by_holdout = expected.value - stated.tolerance if expected else None
         return document.LiveQuality(
             metric=self.fields.metric,
-            value=value.value,
-            low=value.low,
-            high=value.high,
+            value=float(value.value),
+            low=float(value.low),
+            high=float(value.high),
             labelled_rows=joined.recent.rows,
             unmatched_labels=joined.unmatched,
             expected=expected.value if expected else None,
@@ -127,6 +129,19 @@ class QualityWatch:
             evidence=decision.evidence if decision else None,
             since=joined.since,
         )
+
+
+def _written(quality: document.LiveQuality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    return {**asdict(quality), "since": quality.since and quality.since.isoformat()}
+
+
+def _read(content: Mapping[str, Any] | None) -> document.LiveQuality | None:
+    if content is None:
+        return None
+    since = content["since"]
+    return document.LiveQuality(**{**content, "since": since and datetime.fromisoformat(since)})
 
 
 def read_quality_baseline(baseline_uri: str, *, s3: S3Objects) -> QualityBaseline | None:

@@ -104,11 +104,36 @@ def first_comers(identifiers: Sequence[Digests], *, known: Digests) -> NDArray[n
     """
     if not identifiers:
         return np.empty(0, dtype=bool)
-    is_first: NDArray[np.bool_] = (first_sightings(identifiers, known=known) | (np.stack(identifiers) == 0)).all(axis=0)
+    is_new = first_sightings(identifiers, known=KnownDigests([known]))
+    is_first: NDArray[np.bool_] = (is_new | (np.stack(identifiers) == 0)).all(axis=0)
     return is_first
 
 
-def first_sightings(identifiers: Sequence[Digests], *, known: Digests) -> NDArray[np.bool_]:
+@dataclass(slots=True)
+class KnownDigests:
+    """A growing set of digests, as sorted runs of which each is much longer than the next: adding some to many is
+    cheap, and so is a look.
+    """
+
+    runs: list[Digests]
+
+    def add(self, digests: Digests) -> None:
+        self.runs.append(np.sort(digests))
+        while len(self.runs) > 1 and len(self.runs[-2]) <= 2 * len(self.runs[-1]):
+            last = self.runs.pop()
+            merged = np.concatenate([self.runs[-1], last])
+            merged.sort(kind="stable")  # which merges what is sorted
+            self.runs[-1] = merged
+
+    def has(self, digests: Digests) -> NDArray[np.bool_]:
+        """bool[n]: which of them are here."""
+        found = np.zeros(len(digests), dtype=bool)
+        for run in self.runs:
+            found |= are_in(run, digests)
+        return found
+
+
+def first_sightings(identifiers: Sequence[Digests], *, known: KnownDigests) -> NDArray[np.bool_]:
     """bool[kinds, n]: whether an identifier comes for the first time, which a missing one never does.
 
     Whoever remembers these, and no others, finds the same first comers however the records are split.
@@ -116,10 +141,11 @@ def first_sightings(identifiers: Sequence[Digests], *, known: Digests) -> NDArra
     count = len(identifiers[0])
     every, owners = np.concatenate([*identifiers]), np.tile(np.arange(count), len(identifiers))
     order = np.lexsort((owners, every))
-    first = np.empty(len(every), dtype=np.intp)
-    starts = np.r_[True, every[order][1:] != every[order][:-1]] if len(every) else np.empty(0, dtype=bool)
-    first[order] = owners[order][np.maximum.accumulate(np.where(starts, np.arange(len(every)), 0))]
-    is_new: NDArray[np.bool_] = (first == owners) & ~are_in(known, every) & (every != 0)
+    every, owners = every[order], owners[order]
+    starts = np.r_[True, every[1:] != every[:-1]] if count else np.empty(0, dtype=bool)
+    first = owners[np.maximum.accumulate(np.where(starts, np.arange(len(every)), 0))]
+    is_new = np.empty(len(every), dtype=bool)
+    is_new[order] = (first == owners) & (every != 0) & ~known.has(every)
     return is_new.reshape(len(identifiers), count)
 
 

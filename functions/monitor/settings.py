@@ -31,6 +31,7 @@ class MonitorSettings:
     processing_code_uri: str
     """s3://bucket/key of a zip with what it imports."""
     key_arn: str
+    """Encrypts what a job spools to its disks; empty where the instances' own disks do that."""
     log_level: str = "INFO"
 
     @classmethod
@@ -47,7 +48,7 @@ class MonitorSettings:
             processing_image_uri=read_text(environment, "FLYBALL_PROCESSING_IMAGE"),
             processing_app_uri=read_text(environment, "FLYBALL_PROCESSING_APP"),
             processing_code_uri=read_text(environment, "FLYBALL_PROCESSING_CODE"),
-            key_arn=read_text(environment, "FLYBALL_KEY"),
+            key_arn=environment.get("FLYBALL_KEY", ""),
             log_level=environment.get("POWERTOOLS_LOG_LEVEL", "INFO"),
         )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from model_packages.errors import OperatorError
 
-LONGEST_STEP: Final = timedelta(minutes=30)
+LONGEST_STEP: Final = timedelta(hours=1)
 ROWS_A_STEP: Final = 16
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def arrivals(rows: int, *, start: datetime, days: float, seed: int) -> list[date
 
 
 def steps(moments: Sequence[datetime]) -> Iterator[Step]:
-    """Rows in order, a few at a time; no step reaches over a whole or half hour, so hours keep their rows."""
+    """Rows in order, a few at a time; no step reaches over a whole hour, so hours keep their rows."""
     first = 0
     while first < len(moments):
         end = EPOCH + ((moments[first] - EPOCH) // LONGEST_STEP + 1) * LONGEST_STEP

@@ -165,10 +165,8 @@ class Replay:
     async def _watch(self) -> None:
         for change in await self.alarms():
             self.outcome.alarms.append(change)
-            said = f"{change.before} -> {change.after}"
-            self.say(
-                f"{change.at:%Y-%m-%d %H:%M}  {change.name}: {said}{f': {change.reason}' if change.reason else ''}"
-            )
+            because = f": {change.briefly}" if change.reason else ""
+            self.say(f"{change.at:%Y-%m-%d %H:%M}  {change.name}: {change.before} -> {change.after}{because}")
 
     async def _keep_to_speed(self, simulated: timedelta, begun: float) -> None:
         if self.order.speed is not None:

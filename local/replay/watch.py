@@ -6,6 +6,7 @@ Calls block; a replay makes them in threads.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,10 @@ from local.outputs import by_package, stack_outputs
 from model_packages.errors import OperatorError
 
 ALARM = "ALARM"
+
+_DATAPOINTS = re.compile(r"\[(\S+ \([^)]*\)), [^\]]*\]")
+_MINIMUM = re.compile(r" \(minimum [^)]*\)")
+_OF_ANOTHER = re.compile(r"arn:\S+:alarm:(\S+) transitioned to (\w+) at .*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class AlarmChange:
     @property
     def raised(self) -> bool:
         return self.after == ALARM
+
+    @property
+    def briefly(self) -> str:
+        """The reason in a short line: the newest of the datapoints, and what they are compared with."""
+        text = _DATAPOINTS.sub(r"[\1, ...]", _MINIMUM.sub("", self.reason))
+        return _OF_ANOTHER.sub(r"\1 is \2", text)
 
 
 @dataclass(slots=True)

@@ -89,6 +89,26 @@ def test_a_timer_that_is_set_on_the_way_fires_too() -> None:
     assert world.names == ["set on the way"]
 
 
+def test_what_is_due_at_the_same_moment_goes_on_side_by_side() -> None:
+    world = World()
+    both_are_there = asyncio.Barrier(2)
+
+    async def meet(due: datetime) -> None:
+        async with asyncio.timeout(5):
+            await both_are_there.wait()
+        await world.note("met", due)
+
+    async def begin(due: datetime) -> None:
+        world.timers.begin(meet(due))
+
+    for _ in range(2):
+        world.timers.at(START + timedelta(seconds=5), begin)
+    world.at(5, "judged", Phase.EVALUATION)
+    asyncio.run(world.timers.advance_to(START + timedelta(seconds=10)))
+
+    assert world.names == ["met", "met", "judged"]
+
+
 def test_an_advance_waits_for_work_that_goes_on_in_a_task_of_its_own() -> None:
     world = World()
 

@@ -143,7 +143,7 @@ class MetricAlarm(Alarm):
         """In seconds."""
         return self.queries.period if self.queries is not None else int(self.settings["Period"])
 
-    @property
+    @cached_property
     def step(self) -> int:
         """How often it is evaluated, in seconds."""
         if self.period < 60:

@@ -23,6 +23,7 @@ class AlarmBook:
         self._alarms = {name: alarm_of(name, record) for name, record in documents.items()}
         self._unwritten: set[str] = set()
         self._by_metric: dict[Metric, set[str]] = defaultdict(set)
+        self._steps: dict[str, int] = {}
         for alarm in self._alarms.values():
             self._index(alarm)
 
@@ -62,6 +63,11 @@ class AlarmBook:
     def metric_alarms(self) -> Iterator[MetricAlarm]:
         """Every alarm on a metric."""
         return (alarm for alarm in self.all() if isinstance(alarm, MetricAlarm))
+
+    @property
+    def shortest_step(self) -> int | None:
+        """How often alarms are evaluated at most, in seconds; None where there is none on a metric."""
+        return min(self._steps.values(), default=None)
 
     def composites(self) -> Iterator[CompositeAlarm]:
         """Every composite alarm."""
@@ -114,11 +120,13 @@ class AlarmBook:
 
     def _index(self, alarm: Alarm) -> None:
         if isinstance(alarm, MetricAlarm):
+            self._steps[alarm.name] = alarm.step
             for metric in alarm.metrics:
                 self._by_metric[metric].add(alarm.name)
 
     def _unindex(self, name: str) -> None:
         former = self._alarms.get(name)
+        self._steps.pop(name, None)
         if isinstance(former, MetricAlarm):
             for metric in former.metrics:
                 self._by_metric[metric].discard(name)

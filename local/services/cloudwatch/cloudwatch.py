@@ -109,8 +109,7 @@ class CloudWatch:
 
     def next_look(self, after: datetime) -> datetime:
         """When `due` is to be called next: each minute, or each 10 seconds where an alarm has so short a period."""
-        is_short = any(alarm.step < MINUTE for alarm in self.book.metric_alarms())
-        step = timedelta(seconds=10 if is_short else MINUTE)
+        step = timedelta(seconds=min(MINUTE, self.book.shortest_step or MINUTE))
         return after + step - (after - EPOCH) % step
 
     def handlers(self) -> dict[ApiCall, Callable[[ApiCall, ApiRequest], Awaitable[ApiResponse | ApiRefusal]]]:

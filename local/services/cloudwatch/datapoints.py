@@ -8,7 +8,7 @@ from local.services.cloudwatch.alarm import MetricAlarm
 from local.services.cloudwatch.evaluation import Datapoint
 from local.services.cloudwatch.expressions.evaluate import MetricStat
 from local.services.cloudwatch.expressions.values import Grid, Series
-from local.services.cloudwatch.statistics import is_percentile, samples_needed, statistic
+from local.services.cloudwatch.statistics import is_percentile, needs_values, samples_needed, statistic
 from local.services.cloudwatch.store import MetricStore
 
 
@@ -23,7 +23,12 @@ def datapoints(alarm: MetricAlarm, store: MetricStore, *, end: float) -> list[Da
 
 def _of_metric(alarm: MetricAlarm, stat: MetricStat, store: MetricStore, starts: Sequence[float]) -> list[Datapoint]:
     found = store.periods(
-        stat.metric, start=starts[0], end=starts[-1] + stat.period, period=stat.period, unit=stat.unit
+        stat.metric,
+        start=starts[0],
+        end=starts[-1] + stat.period,
+        period=stat.period,
+        unit=stat.unit,
+        values=needs_values(stat.stat),
     )
     waits = alarm.settings.get("EvaluateLowSampleCountPercentile") == "ignore" and is_percentile(stat.stat)
     needed = samples_needed(stat.stat) if waits else 0.0

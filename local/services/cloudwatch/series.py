@@ -12,6 +12,8 @@ from local.services.cloudwatch.samples import Samples
 
 MOST_PERIODS: Final = 4096
 """In memory, of one series: almost three days of minutes."""
+REMEMBERED_SECONDS: Final = 2 * 86_400
+"""What is read of so long before a series' newest period is read again and again, by alarms: it stays in memory."""
 
 Read = Callable[[int, int, int], list[tuple[int, Samples]]]
 """The periods of a series that begin in [start, end), from disk."""
@@ -40,6 +42,8 @@ class Series:
     def between(self, start: float, end: float, *, read: Read) -> list[tuple[int, Samples]]:
         """The periods that begin in [start, end), in order."""
         first, last = math.ceil(start), math.ceil(end)
+        if first >= self.last_start - REMEMBERED_SECONDS:
+            self.load_from(first, read=read)
         own = self._starts[bisect_left(self._starts, first) : bisect_left(self._starts, last)]
         if first >= self._complete_from or first >= last:
             return [(begin, self._periods[begin]) for begin in own]

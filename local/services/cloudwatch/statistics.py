@@ -46,6 +46,11 @@ def statistic(name: str) -> Statistic:
     raise _unknown(name)
 
 
+def needs_values(name: str) -> bool:
+    """Whether a statistic is of the single values, and not of their count, sum and extremes."""
+    return name not in SIMPLE
+
+
 def is_percentile(name: str) -> bool:
     """Whether a statistic is a percentile, for which few samples say little."""
     return _PERCENTILE.fullmatch(name) is not None

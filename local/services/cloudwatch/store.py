@@ -57,11 +57,11 @@ class MetricStore:
         self.on_data(metric, start)
 
     def periods(
-        self, metric: Metric, *, start: float, end: float, period: int, unit: str | None = None
+        self, metric: Metric, *, start: float, end: float, period: int, unit: str | None = None, values: bool = True
     ) -> dict[float, Samples]:
         """The samples of each period of [start, end) that has any, by its beginning; periods count from `start`.
 
-        They are the store's own, to be looked at and not changed.
+        They are the store's own, to be looked at and not changed. Without `values` their single values may be missing.
         """
         found: dict[float, Samples] = {}
         copied: set[float] = set()
@@ -74,7 +74,7 @@ class MetricStore:
                             found[place] = samples
                             continue
                         if place not in copied:
-                            found[place] = merged([found[place]])
+                            found[place] = merged([found[place]]) if values else found[place].summary()
                             copied.add(place)
                         found[place].merge(samples)
         return dict(sorted(found.items()))

@@ -61,7 +61,7 @@ class Schedules:
         if record is not None and record["expression"] == expression:
             anchor = datetime.fromisoformat(record["anchor"])
         else:
-            anchor = self._now()
+            anchor = self._now().replace(second=0, microsecond=0)  # what is made in one deployment fires together
             self._documents.put(rule.arn, {"expression": expression, "anchor": anchor.isoformat()})
         try:
             schedule: Schedule = parse_schedule(expression, anchor=anchor)

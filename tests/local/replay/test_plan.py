@@ -29,7 +29,7 @@ def test_traffic_is_the_same_for_a_seed_and_flat_over_the_days() -> None:
     assert all(60 < rows < 150 for rows in a_day)
 
 
-def test_steps_take_every_row_once_and_no_step_reaches_over_a_half_hour() -> None:
+def test_steps_take_every_row_once_and_no_step_reaches_over_a_whole_hour() -> None:
     moments = arrivals(2000, start=START, days=3, seed=1)
 
     plan = list(steps(moments))
@@ -37,8 +37,8 @@ def test_steps_take_every_row_once_and_no_step_reaches_over_a_half_hour() -> Non
     assert [number for step in plan for number in step.rows] == list(range(2000))
     assert all(step.moment == moments[step.first] for step in plan)
     assert all(1 <= step.count <= ROWS_A_STEP for step in plan)
-    halves = [{(moments[number] - START) // timedelta(minutes=30) for number in step.rows} for step in plan]
-    assert {len(each) for each in halves} == {1}
+    hours = [{(moments[number] - START) // timedelta(hours=1) for number in step.rows} for step in plan]
+    assert {len(each) for each in hours} == {1}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local.replay.watch import AlarmWatch
+import pytest
+
+from local.replay.watch import AlarmChange, AlarmWatch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,3 +58,30 @@ def test_a_change_is_told_once_and_only_if_it_is_about_an_alarm_that_is_or_was_o
     assert [(change.name, change.raised) for change in second] == [("c", True), ("b", False)]
     assert watch.changes() == []
     assert history.asked_since == [START, START + timedelta(minutes=2), START + timedelta(minutes=3)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "Threshold Crossed: 3 out of the last 24 datapoints [0.5 (28/11/26 14:06:00), 0.0 (28/11/26 13:06:00), "
+            "0.0 (28/11/26 12:06:00)] were less than the threshold (1.0) (minimum 3 datapoints for OK -> ALARM "
+            "transition).",
+            "Threshold Crossed: 3 out of the last 24 datapoints [0.5 (28/11/26 14:06:00), ...] were less than the "
+            "threshold (1.0).",
+        ),
+        (
+            "Threshold Crossed: 1 datapoint [4.0 (28/11/26 14:06:00)] was greater than the threshold (3.0).",
+            "Threshold Crossed: 1 datapoint [4.0 (28/11/26 14:06:00)] was greater than the threshold (3.0).",
+        ),
+        (
+            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:m-Drift transitioned to ALARM at Saturday 28 November, "
+            "2026 14:06:00 UTC",
+            "m-Drift is ALARM",
+        ),
+    ],
+)
+def test_of_a_reason_only_the_newest_datapoint_is_said(reason: str, said: str) -> None:
+    change = AlarmChange(at=START, name="a", before="OK", after="ALARM", reason=reason)
+
+    assert change.briefly == said

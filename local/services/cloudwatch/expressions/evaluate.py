@@ -16,7 +16,7 @@ from local.services.cloudwatch.expressions.search import MOST_FOUND, search
 from local.services.cloudwatch.expressions.values import Grid, Series, Value
 from local.services.cloudwatch.metric import Metric
 from local.services.cloudwatch.samples import Samples
-from local.services.cloudwatch.statistics import statistic
+from local.services.cloudwatch.statistics import needs_values, statistic
 
 ID: Final = re.compile(r"[a-z][A-Za-z0-9_]{0,254}")
 WORDS: Final = frozenset({"REPEAT", "LINEAR", "ASC", "DESC", "AVG", "MIN", "MAX", "SUM"})
@@ -27,7 +27,7 @@ class Source(Protocol):
     """Where samples come from."""
 
     def periods(
-        self, metric: Metric, *, start: float, end: float, period: int, unit: str | None = None
+        self, metric: Metric, *, start: float, end: float, period: int, unit: str | None = None, values: bool = True
     ) -> Mapping[float, Samples]: ...
 
     def metrics(self, now: float) -> Iterator[Metric]: ...
@@ -46,7 +46,14 @@ class MetricStat:
         """The statistic of each period."""
         own = replace(grid, period=self.period)
         measure = statistic(self.stat)
-        found = source.periods(self.metric, start=own.start, end=own.end, period=own.period, unit=self.unit)
+        found = source.periods(
+            self.metric,
+            start=own.start,
+            end=own.end,
+            period=own.period,
+            unit=self.unit,
+            values=needs_values(self.stat),
+        )
         values = {start: measure(samples) for start, samples in found.items()}
         points = {start: float(value) for start, value in values.items() if value is not None}
         text = labelled(label, self.metric, points=points, stat=self.stat, period=self.period)
@@ -142,7 +149,7 @@ class _Evaluation:
                     return self._search(values)
                 return apply(function, values, self._surroundings)
 
-    @property
+    @cached_property
     def _surroundings(self) -> Surroundings:
         metrics = {
             query_id: value

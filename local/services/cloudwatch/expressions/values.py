@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import TypeAlias
 
 from local.services.cloudwatch.errors import ValidationFailed
@@ -58,14 +59,11 @@ def elementwise(function: Callable[..., float | None], *values: Value) -> Value:
 
 
 def _points(function: Callable[..., float | None], values: Iterable[Value], series: list[Series]) -> dict[float, float]:
-    found: dict[float, float] = {}
-    ordered = list(values)
-    for start in series[0].points:
-        if all(start in other.points for other in series[1:]):
-            result = function(*(value.points[start] if isinstance(value, Series) else value for value in ordered))
-            if result is not None:
-                found[start] = result
-    return found
+    first, *others = [each.points for each in series]
+    starts = [start for start in first if all(start in other for other in others)] if others else list(first)
+    columns = [map(each.points.__getitem__, starts) if isinstance(each, Series) else repeat(each) for each in values]
+    results = zip(starts, map(function, *columns), strict=True)
+    return {start: result for start, result in results if result is not None}
 
 
 def _of_arrays(function: Callable[..., float | None], values: tuple[Value, ...]) -> Many:

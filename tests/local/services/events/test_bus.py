@@ -21,6 +21,7 @@ from local.services.lambda_function import FunctionNotFound, Invocation, Invocat
 from local.timers import Timers
 
 START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+WHOLE_MINUTE = START.replace(second=0)
 WHERE = "us-east-1:123456789012"
 FUNCTION = f"arn:aws:lambda:{WHERE}:function:monitor"
 TOPIC = f"arn:aws:sns:{WHERE}:alarms"
@@ -291,8 +292,8 @@ def test_a_rate_goes_on_where_it_was_after_a_restart_and_makes_nothing_up() -> N
     asyncio.run(later.timers.advance_to(START + timedelta(hours=10, minutes=30)))
     run_schedule(later, until=START + timedelta(hours=11, minutes=30))
 
-    assert [at for at, _event in world.invoked] == [START + timedelta(hours=1)]
-    assert [at for at, _event in later.invoked] == [START + timedelta(hours=11)]
+    assert [at for at, _event in world.invoked] == [WHOLE_MINUTE + timedelta(hours=1)]
+    assert [at for at, _event in later.invoked] == [WHOLE_MINUTE + timedelta(hours=11)]
 
 
 def test_a_schedule_that_is_changed_disabled_or_deleted_fires_no_more() -> None:
@@ -313,7 +314,7 @@ def test_a_schedule_that_is_changed_disabled_or_deleted_fires_no_more() -> None:
 
     asyncio.run(run())
 
-    assert [at for at, _event in world.invoked] == [START + timedelta(hours=7)]
+    assert [at for at, _event in world.invoked] == [WHOLE_MINUTE + timedelta(hours=7)]
 
 
 def test_a_schedule_reaches_the_targets_that_its_rule_has_by_then() -> None:

@@ -4,7 +4,7 @@ import { drawAlarms, drawEndpoints, drawRefusals } from "/page/tables.js";
 
 const RANGES = [
   ["1 hour", 3600], ["3 hours", 10_800], ["12 hours", 43_200], ["1 day", 86_400], ["3 days", 259_200],
-  ["1 week", 604_800], ["4 weeks", 2_419_200],
+  ["1 week", 604_800], ["2 weeks", 1_209_600], ["4 weeks", 2_419_200],
 ];
 const REFRESH_MILLISECONDS = 5000;
 

@@ -54,6 +54,8 @@ class Explanation:
 
 
 EXECUTION_ROLE = "model/ModelExecutionRole"
+MONITOR_ROLE = "model/MonitorFunctionRole"
+PROCESSING_ROLE = "model/MonitorProcessingRole"
 EXPLAINED = (
     Explanation(
         EXECUTION_ROLE,
@@ -90,6 +92,54 @@ EXPLAINED = (
         "logs:DescribeLogStreams",
         "*",
         "AWS lists it among what an execution role needs; the local cloud makes a stream without looking for it",
+    ),
+    Explanation(
+        MONITOR_ROLE,
+        "s3:GetObject",
+        "*:artifacts",
+        "a registered version's baseline lies there; in these tests each endpoint serves its initial artifact",
+    ),
+    Explanation(
+        MONITOR_ROLE,
+        "sagemaker:DescribeModelPackage",
+        "*",
+        "a registered version says where its baseline lies; in these tests none is champion",
+    ),
+    Explanation(
+        MONITOR_ROLE,
+        "sagemaker:AddTags",
+        "*:processing-job/*",
+        "SageMaker asks for it where a job has tags, as an organisation's policies may demand of each",
+    ),
+    Explanation(
+        PROCESSING_ROLE,
+        "cloudwatch:PutMetricData",
+        "*",
+        "SageMaker publishes the metrics of a job's instances; the local cloud has none",
+    ),
+    Explanation(
+        PROCESSING_ROLE,
+        "kms:CreateGrant",
+        "*",
+        "SageMaker encrypts the volumes of a job's instances; the local cloud has none",
+    ),
+    Explanation(
+        PROCESSING_ROLE,
+        "logs:*",
+        "*:log-group:/aws/sagemaker/ProcessingJobs",
+        "AWS documents a group's ARN with and without its streams; the local cloud compares the form with them",
+    ),
+    Explanation(
+        PROCESSING_ROLE,
+        "logs:DescribeLogStreams",
+        "*:log-stream:*",
+        "AWS lists it among what a job's role needs; the local cloud makes a stream without looking for it",
+    ),
+    Explanation(
+        PROCESSING_ROLE,
+        "s3:ListBucket",
+        "*:captures",
+        "without it S3 answers 403 instead of 404 where a captured file has expired meanwhile",
     ),
 )
 

@@ -154,10 +154,9 @@ class Monitor(Construct):
 
     def _jobs(self) -> list[iam.PolicyStatement]:
         """Spark, for large windows, under its own role and no other."""
-        actions = ("sagemaker:AddTags", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob")
         to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
         return [
-            _allow(*actions, on=[self._job_arns]),
+            _allow("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", on=[self._job_arns]),
             _allow("iam:PassRole", on=[self._processing_role.role_arn], conditions=to_sagemaker),
         ]
 

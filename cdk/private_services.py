@@ -97,7 +97,7 @@ class PrivateServices(Construct):
         return _of_this_account("ssm:GetParameter", "ssm:PutParameter", resource=parameters)
 
     def _versions_and_jobs(self) -> list[iam.PolicyStatement]:
-        jobs = ("sagemaker:AddTags", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob")
+        jobs = ("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob")
         versions = _arn("sagemaker", f"model-package/{self._prefix}-*")
         return [
             _of_this_account(*jobs, resource=_arn("sagemaker", f"processing-job/{self._prefix}-*")),

@@ -113,7 +113,6 @@ class Watched:
     def facts(self) -> Mapping[str, float]:
         """What an expression may name in braces."""
         return {
-            "capture_share": self.config.capture.percent / 100,
             "instance_hour_usd": self.instance_hour_usd or 0.0,
             "surely": math.log10(self.config.monitor.windows_per_false_alarm),
         }

@@ -75,9 +75,9 @@ def train(package: str, job: TrainingJob) -> Evaluation:
 
     Raises: OperatorError if the job or the package is wrong, and whatever the package raises.
     """
-    interface, monitor = load_interface(package), locate(package).config.monitor
-    check_overrides(package, monitor, [*interface.request_fields, *interface.response_fields])
-    quality_fields(interface, locate(package).config)  # what is wrong is told before the training, not after it
+    interface, config = load_interface(package), locate(package).config
+    check_overrides(package, config.monitor, [*interface.request_fields, *interface.response_fields])
+    quality_fields(interface, config)  # what is wrong is told before the training, not after it
     os.environ.update(job.environment(gpus=torch.cuda.device_count()))
     _set_seed(job.hyperparameters)
     job.model_dir.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def train(package: str, job: TrainingJob) -> Evaluation:
     requests = [record["request"] for record in (*training, *holdout)]
     baseline = build_baseline(interface, requests=requests, responses=answers)
     quality = _quality_files(predictor, unseen, answers) if holdout else {}
-    files = {**baseline_files(baseline, monitor), **quality}
+    files = {**baseline_files(baseline, config.monitor), **quality}
     for folder in (job.model_dir, job.output_data_dir):
         _write_texts(folder / BASELINE_FOLDER, files)
     _write_json(job.model_dir / MANIFEST, _manifest(baseline, evaluation, training=training, holdout=holdout))

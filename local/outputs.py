@@ -19,6 +19,11 @@ def stack_outputs(cloudformation: Any) -> list[Outputs]:
     ]
 
 
+def captures_bucket(stacks: list[Outputs]) -> str | None:
+    """What the platform's stack says; None where none is deployed."""
+    return next((stack["CapturesBucket"] for stack in stacks if "CapturesBucket" in stack), None)
+
+
 def platforms(cloudformation: Any) -> list[str]:
     """The names of the stacks that have an API: one an environment."""
     pages = cloudformation.get_paginator("describe_stacks").paginate()

@@ -113,7 +113,7 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
     )
     state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers, now=site.clock.now)
     board = AnnouncedBoard(state, site.bus.put_event, site.clock.now)
-    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=board)
+    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=board, flush=site.lines.flush)
     stack.push_async_callback(endpoints.close)
     later = asyncio.get_running_loop().call_soon_threadsafe
     changed = job_teller(put_event=site.bus.put_event, now=site.clock.now, later=later)

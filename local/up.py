@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ from local.services.cloudformation.toolkit import toolkit_stack, with_toolkit
 from local.state.leftovers import discard_old_builds
 from local.synthesis import LOCAL_CONTEXT, synth
 from local.training import train_all
-from model_packages.discovery import discover
+from model_packages.discovery import ModelPackage, discover
 from model_packages.errors import OperatorError
 
 Say = Callable[[str], None]
@@ -160,10 +162,30 @@ def next_steps(project: Project, running: RunningCloud) -> str:
         f"documentation   {running.api_url}/models/<name>   and   {running.api_url}/openapi.json",
         f"                (its curl lines need the export below, and --cacert {certificate})",
         client_line(running),
-        "a month         flyball replay NAME --rows 4000 --shift FIELD (drift, in minutes; without --shift: none)",
-        "more            flyball status | flyball logs NAME | flyball invoke NAME | flyball new NAME",
+        *replay_lines(project),
+        f"more            {_command(project)} status | logs NAME | invoke NAME | simulate NAME | new NAME",
     ]
     return "\n".join(lines)
+
+
+def replay_lines(project: Project) -> list[str]:
+    """How to watch drift come: a command for one package, first of all for one that generates its traffic."""
+    packages = sorted(discover(project.packages), key=lambda package: not (package.path / "generate.py").is_file())
+    return [
+        f"watch drift     {_command(project)} replay {package.name} --rows 4000 "
+        f"--shift {_first_field(project, package)}   (a month, in minutes; without --shift: none)"
+        for package in packages[:1]
+    ]
+
+
+def _first_field(project: Project, package: ModelPackage) -> str:
+    return str(next(iter(json.loads(read_example(project, package=package.name, index=0)))))
+
+
+def _command(project: Project) -> str:
+    """How to type `flyball` where `make up` was typed."""
+    installed = Path(sys.executable).with_name("flyball")
+    return _shown(installed, project) if installed.is_file() else f"{_shown(Path(sys.executable), project)} cli.py"
 
 
 def client_line(running: RunningCloud) -> str:

@@ -106,12 +106,6 @@ EXPLAINED = (
         "a registered version says where its baseline lies; in these tests none is champion",
     ),
     Explanation(
-        MONITOR_ROLE,
-        "sagemaker:AddTags",
-        "*:processing-job/*",
-        "SageMaker asks for it where a job has tags, as an organisation's policies may demand of each",
-    ),
-    Explanation(
         PROCESSING_ROLE,
         "cloudwatch:PutMetricData",
         "*",

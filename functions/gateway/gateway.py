@@ -17,7 +17,7 @@ from functions.gateway.endpoint import Endpoint, Invocation
 from functions.gateway.feedback import Feedback
 from functions.gateway.payloads import CheckedRequest, Payloads
 from functions.gateway.telemetry import Operation, RequestRecord, Telemetry
-from functions.shared.problems import INFERENCE_ID_HEADER, problem_answer, status_of
+from functions.shared.problems import INFERENCE_ID_HEADER, problem_answer
 from functions.shared.proxy import JSON_MEDIA_TYPE, ProxyAnswer, ProxyEvent, answer, read_json_body, read_time_ms
 from model_packages.errors import MethodNotAllowed, StoreUnavailable, UnknownPath
 
@@ -54,7 +54,7 @@ class Gateway:
         try:
             result = self._route(event)(event, record)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever it was is recorded, and the caller is answered
-            record.error, record.status = error, status_of(error)
+            record.error = error
             result = problem_answer(error, inference_id=record.inference_id)
         record.status = result["statusCode"]
         record.overhead_ms = self._since(started) - (record.model_ms or 0.0)

@@ -15,10 +15,10 @@ from functions.monitor.settings import MonitorSettings
 from model_packages.contract import Monitor
 from model_packages.errors import OperatorError
 from model_packages.profile.baseline import Baseline
+from model_packages.profile.documents import BASELINE
 from model_packages.profile.quality_baseline import QualityBaseline
 
 NO_CHAMPION = "none"
-BASELINE_FILE = "baseline.json"
 
 
 class ParameterReader(Protocol):
@@ -95,9 +95,9 @@ def read_baseline_text(uri: str, *, s3: S3Objects) -> str:
     if not key.endswith(".zip"):
         return content.decode()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if name.rpartition("/")[2] == BASELINE_FILE]
+        names = [name for name in archive.namelist() if name.rpartition("/")[2] == BASELINE]
         if len(names) != 1:
-            raise OperatorError(f"{uri}: found {len(names)} files called {BASELINE_FILE}; allowed: one; train it anew")
+            raise OperatorError(f"{uri}: found {len(names)} files called {BASELINE}; allowed: one; train it anew")
         return archive.read(names[0]).decode()
 
 
@@ -110,4 +110,4 @@ def _baseline_uri(arn: str, version: dict[str, Any]) -> str:
             f"{arn}: found no DriftCheckBaselines.ModelDataQuality; allowed: the S3Uri of its statistics.json; "
             "register the version with its baseline"
         )
-    return f"{uri.rpartition('/')[0]}/{BASELINE_FILE}"
+    return f"{uri.rpartition('/')[0]}/{BASELINE}"

@@ -67,9 +67,9 @@ class Capture(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A line that is no record one can use, as it was found."""
+    """A line that is no record one can use, or no label, as it was found."""
 
-    reason: Reason
+    reason: StrEnum
     line: int
     raw: bytes
 

@@ -129,11 +129,6 @@ def compare(columns: Sequence[BinnedColumn], *, baseline: Counts, window: Counts
     return [_distances_of(pair, values, index) for index in range(len(columns))]
 
 
-def overall_score(distances: Iterable[Distances | None]) -> float:
-    """A window is as far from the baseline as its farthest column: the largest total variation."""
-    return max((found.total_variation for found in distances if found is not None), default=0.0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
     """Both samples, as shares of each column's rows. A column without rows has shares of 0."""

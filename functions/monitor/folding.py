@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from functions.monitor.captures import Capture, Contents, Reason, Row, Unreadable, count_records, read_captures
 from functions.monitor.listing import CapturedFile
-from functions.monitor.seen import Digests, KnownDigests, first_sightings, record_digests
+from functions.monitor.seen import Digests, KnownDigests, first_comers, first_sightings, record_digests
 from functions.shared import layout
 from model_packages.profile.baseline import Baseline
 from model_packages.profile.fold import fold
@@ -254,7 +254,7 @@ class _Folding:
         """Counts and notes a late file. It stays where it is."""
         self.reading += Reading(late=records)
         note = {"reason": Reason.LATE, "source": file.key, "records": records}
-        self.files.put(_unreadable_key(self.files.endpoint, file), json.dumps(note).encode() + b"\n")
+        self.files.put(self._unreadable_key(file), json.dumps(note).encode() + b"\n")
 
     def finish(self) -> Folded:
         self._fold_waiting()
@@ -263,13 +263,13 @@ class _Folding:
         return Folded(tally=self.tally, reading=self.reading, digests=digests, examples=tuple(self.examples))
 
     def _keep(self, file: CapturedFile, unreadable: Sequence[Unreadable]) -> None:
-        """Writes down what could not be read. The same file gives the same object, so that writing it twice is once."""
-        lines = b"".join(_line_of(file, item) for item in unreadable)
-        self.files.put(_unreadable_key(self.files.endpoint, file), lines)
-        reasons: dict[str, int] = {}
-        for item in unreadable:
-            reasons[item.reason.value] = reasons.get(item.reason.value, 0) + 1
+        """Writes down what could not be read."""
+        self.files.put(self._unreadable_key(file), unreadable_lines(unreadable, source=file.key))
+        reasons = Counter(item.reason.value for item in unreadable)
         self.reading += Reading(unreadable=reasons, by_hour={file.hour: len(unreadable)})
+
+    def _unreadable_key(self, file: CapturedFile) -> str:
+        return unreadable_key(self.files.endpoint, source=file.key, hour=file.hour)
 
     def _fold_waiting(self) -> None:
         waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
@@ -281,7 +281,7 @@ class _Folding:
         inferences = record_digests([capture.inference_id for capture in captures])
         identifiers = np.stack([events, inferences])
         is_new = first_sightings([events, inferences], known=self.known)
-        is_first = (is_new | (identifiers == 0)).all(axis=0)
+        is_first = first_comers(identifiers, is_new=is_new)
         self._remember(hours, identifiers, is_new)
         fresh = [capture for capture, first in zip(captures, is_first.tolist(), strict=True) if first]
         identities = np.where(inferences != 0, inferences, events)[is_first]
@@ -385,19 +385,26 @@ def _batches(files: Sequence[CapturedFile]) -> Iterator[list[CapturedFile]]:
         yield batch
 
 
-def _line_of(file: CapturedFile, item: Unreadable) -> bytes:
+def unreadable_lines(unreadable: Iterable[Unreadable], *, source: str) -> bytes:
+    """What could not be read of the object with the key `source`, as it was, a JSON object a line."""
+    return b"".join(_unreadable_line(item, source=source) for item in unreadable)
+
+
+def unreadable_key(endpoint: str, *, source: str, hour: str, kind: str = "") -> str:
+    """Named by the file's hour, and by its whole key: the same file is always kept at the same place, so that keeping
+    it twice is once.
+    """
+    name = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    return f"{layout.unreadable_prefix(endpoint)}{hour}/{kind}{name}.jsonl"
+
+
+def _unreadable_line(item: Unreadable, *, source: str) -> bytes:
     try:
         raw = {"raw": item.raw.decode()}
     except UnicodeDecodeError:
         raw = {"raw_base64": base64.b64encode(item.raw).decode()}
-    origin = {"reason": item.reason, "source": file.key, "line": item.line}
+    origin = {"reason": item.reason, "source": source, "line": item.line}
     return json.dumps({**origin, **raw}, ensure_ascii=False).encode() + b"\n"
-
-
-def _unreadable_key(endpoint: str, file: CapturedFile) -> str:
-    """Named by the file's hour, and by its whole key: the same file is always kept at the same place."""
-    name = hashlib.blake2b(file.key.encode(), digest_size=8).hexdigest()
-    return f"{layout.unreadable_prefix(endpoint)}{file.hour}/{name}.jsonl"
 
 
 def _example_to_json(row: KeptRow) -> dict[str, Any]:

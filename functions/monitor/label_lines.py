@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from functions.monitor.captures import Unreadable
+
 
 class LabelReason(StrEnum):
     """Why a line is no label."""
@@ -27,21 +29,12 @@ class Label(NamedTuple):
     received: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableLine:
-    """A line that is no label, as it was found."""
-
-    reason: LabelReason
-    line: int
-    raw: bytes
-
-
 @dataclass(slots=True)
 class LabelContents:
     """What is in one file of labels."""
 
     labels: list[Label] = field(default_factory=list)
-    unreadable: list[UnreadableLine] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
 
 
 def read_labels(content: bytes) -> LabelContents:
@@ -53,10 +46,10 @@ def read_labels(content: bytes) -> LabelContents:
         try:
             found = _label_of(orjson.loads(line))
         except orjson.JSONDecodeError:
-            contents.unreadable.append(UnreadableLine(LabelReason.NOT_JSON, number, line))
+            contents.unreadable.append(Unreadable(LabelReason.NOT_JSON, number, line))
             continue
         if found is None:
-            contents.unreadable.append(UnreadableLine(LabelReason.NOT_A_LABEL, number, line))
+            contents.unreadable.append(Unreadable(LabelReason.NOT_A_LABEL, number, line))
         else:
             contents.labels.append(found)
     return contents

@@ -8,7 +8,6 @@ all (docs/decisions/monitor-state.md).
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,14 +17,13 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
-from botocore.exceptions import ClientError
 from numpy.typing import NDArray
 
 from functions.monitor.captures import Capture, read_captures
-from functions.monitor.folding import READERS, Block, block_keys
-from functions.monitor.label_lines import Label, UnreadableLine, newest, order_of, read_labels
-from functions.monitor.listing import start_of
-from functions.monitor.objects import Bucket
+from functions.monitor.folding import READERS, Block, block_keys, unreadable_key, unreadable_lines
+from functions.monitor.label_lines import Label, newest, order_of, read_labels
+from functions.monitor.listing import hour_of, start_of
+from functions.monitor.objects import Bucket, list_objects
 from functions.monitor.quality_hours import HourRecord
 from functions.monitor.seen import record_digests
 from functions.shared import layout
@@ -35,7 +33,6 @@ HOURS_A_RUN = 48
 """Joined at most in one run; the others come next, and none is passed over."""
 HOUR = timedelta(hours=1)
 
-_HOUR = re.compile(r"\d{4}/\d{2}/\d{2}/\d{2}(?=/)")
 _OWN_ID = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl$")
 """The gateway names a captured file by its one inference id; SageMaker's own names hold an id of another version."""
 
@@ -169,22 +166,13 @@ class LabelJoin:
         files: dict[str, list[str]] = defaultdict(list)
         prefix = layout.labels_prefix(self.endpoint)
         for key in self._keys(prefix, start_after=f"{prefix}{first}"):
-            if found := _HOUR.match(key, len(prefix)):
-                files[found[0]].append(key)
+            if hour := hour_of(key, prefix=prefix):
+                files[hour].append(key)
         return dict(files)
 
     def _keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
-        arguments = {
-            "Bucket": self.bucket_name,
-            "Prefix": prefix,
-            **({"StartAfter": start_after} if start_after else {}),
-        }
-        while True:
-            page = self.s3.list_objects_v2(**arguments)
-            yield from (found["Key"] for found in page.get("Contents", ()))
-            if not page.get("IsTruncated"):
-                return
-            arguments["ContinuationToken"] = page["NextContinuationToken"]
+        listed = list_objects(self.s3, bucket=self.bucket_name, prefix=prefix, start_after=start_after)
+        return (found["Key"] for found in listed)
 
     def _retry(self, now: datetime) -> str:
         """From this hour on, a prediction that is not captured yet may still be."""
@@ -224,7 +212,8 @@ class LabelJoin:
             labels += contents.labels
             if contents.unreadable:
                 unreadable += len(contents.unreadable)
-                self._keep(hour, key, contents.unreadable)
+                kept = unreadable_key(self.endpoint, source=key, hour=hour, kind="labels-")
+                self._bucket.put(kept, unreadable_lines(contents.unreadable, source=key))
         return newest(labels), len(labels), unreadable
 
     def _captures(self, hour: str, wanted: set[str], *, pool: ThreadPoolExecutor) -> dict[str, Capture]:
@@ -245,16 +234,6 @@ class LabelJoin:
         single = [captures[key.partition("/")[0]]._replace(rows=({},)) for key in keys]
         blocks = block_keys(single, block=self.block, minutes=self.block_minutes) if single else None
         return np.arange(len(single)) if blocks is None else blocks
-
-    def _keep(self, hour: str, key: str, lines: Iterable[UnreadableLine]) -> None:
-        """The same file is always kept at the same place, so that keeping it twice is once."""
-        name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        kept = [
-            {"reason": line.reason, "source": key, "line": line.line, "raw": line.raw.decode(errors="replace")}
-            for line in lines
-        ]
-        content = "".join(json.dumps(line) + "\n" for line in kept).encode()
-        self._bucket.put(f"{layout.unreadable_prefix(self.endpoint)}{hour}/labels-{name}.jsonl", content)
 
     def _recent(self, state: LabelState, joined: Mapping[str, QualityTally]) -> dict[str, QualityTally]:
         """Of the newest hours of this version, until they have rows enough. Only hours that are new here are read."""
@@ -283,13 +262,8 @@ class LabelJoin:
 
     def _read_record(self, hour: str) -> HourRecord | None:
         """What the last join of this hour came to; None where there was none, or predictions were judged otherwise."""
-        try:
-            content = self._bucket.get(layout.quality_key(self.endpoint, start_of(hour)))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                return None
-            raise
-        return HourRecord.from_json(content, judge=self.judge)
+        content = self._bucket.find(layout.quality_key(self.endpoint, start_of(hour)))
+        return None if content is None else HourRecord.from_json(content, judge=self.judge)
 
     @property
     def _bucket(self) -> Bucket:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
+from functions.monitor.objects import S3Lister, list_objects
 from functions.monitor.seen import Seen
 from functions.shared import layout
 
@@ -17,12 +17,6 @@ LATE_WATCH = timedelta(hours=24)
 """For this long beyond `late_minutes`, a file that comes is still found, counted as late and kept."""
 
 _HOUR = re.compile(r"\d{4}/\d{2}/\d{2}/\d{2}(?=/)")
-
-
-class ObjectLister(Protocol):
-    """As much of botocore's S3 client as listing needs."""
-
-    def list_objects_v2(self, **arguments: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +45,7 @@ def horizon_of(moment: datetime, *, late: timedelta) -> str:
     return layout.hour_path(moment - late)
 
 
-def list_new(
-    s3: ObjectLister, *, bucket: str, endpoint: str, seen: Seen, watermark: datetime, late: timedelta
-) -> Listing:
+def list_new(s3: S3Lister, *, bucket: str, endpoint: str, seen: Seen, watermark: datetime, late: timedelta) -> Listing:
     """Every file of an hour since `watermark` - `late` that `seen` does not have, in the order of their keys.
 
     Files that are older, and not older than LATE_WATCH before that, are listed apart.
@@ -68,20 +60,19 @@ def list_new(
     return Listing(new=tuple(new), late=tuple(too_late))
 
 
+def hour_of(key: str, *, prefix: str) -> str | None:
+    """The yyyy/mm/dd/hh that follows the prefix in a key; None where a person put something else there."""
+    found = _HOUR.match(key, len(prefix))
+    return found[0] if found else None
+
+
 def start_of(hour: str) -> datetime:
     """The moment at which an hour like 2026/02/14/17 begins, in UTC."""
     return datetime.strptime(hour, "%Y/%m/%d/%H").replace(tzinfo=UTC)
 
 
-def _files_since(s3: ObjectLister, *, bucket: str, prefix: str, hour: str) -> Iterator[CapturedFile]:
-    arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "StartAfter": f"{prefix}{hour}"}
-    while True:
-        page = s3.list_objects_v2(**arguments)
-        for found in page.get("Contents", ()):
-            key: str = found["Key"]
-            # What has no hour in its key was put there by a person; SageMaker marks a prefix with an empty object.
-            if (match := _HOUR.match(key, len(prefix))) and found["Size"]:
-                yield CapturedFile(key=key, hour=match[0], size_bytes=found["Size"])
-        if not page.get("IsTruncated"):
-            return
-        arguments = {"Bucket": bucket, "Prefix": prefix, "ContinuationToken": page["NextContinuationToken"]}
+def _files_since(s3: S3Lister, *, bucket: str, prefix: str, hour: str) -> Iterator[CapturedFile]:
+    for found in list_objects(s3, bucket=bucket, prefix=prefix, start_after=f"{prefix}{hour}"):
+        own_hour = hour_of(found["Key"], prefix=prefix)
+        if own_hour and found["Size"]:  # SageMaker marks a prefix with an empty object
+            yield CapturedFile(key=found["Key"], hour=own_hour, size_bytes=found["Size"])

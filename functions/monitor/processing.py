@@ -86,12 +86,10 @@ class Processing:
     def result(self, job: str) -> Folded:
         """What a completed job folded. Raises: ProcessingFailed if it left nothing."""
         key = f"{layout.job_prefix(self.settings.endpoint_name, job)}{FOLDED_FILE}"
-        try:
-            return Folded.from_bytes(self.bucket.get(key))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
-                raise
-            raise ProcessingFailed(f"the processing job {job} completed and left no {FOLDED_FILE}") from error
+        content = self.bucket.find(key)
+        if content is None:
+            raise ProcessingFailed(f"the processing job {job} completed and left no {FOLDED_FILE}")
+        return Folded.from_bytes(content)
 
     def request(self, job: str, prefix: str) -> dict[str, Any]:
         """What SageMaker is asked, for an order that lies below `prefix`."""

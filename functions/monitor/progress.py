@@ -14,6 +14,7 @@ from functions.monitor.listing import LATE_WATCH, CapturedFile, horizon_of
 from functions.monitor.seen import Seen
 from functions.monitor.state import State
 from functions.monitor.window import Closed
+from functions.shared import layout
 from model_packages.profile.baseline import Baseline
 from model_packages.profile.tally import Tally
 
@@ -104,7 +105,7 @@ def closing(state: State, closed: Closed, *, at: datetime) -> State:
 
 def covering(state: State, *, until: datetime) -> State:
     """With the hours before `until` judged."""
-    horizon = f"{until:%Y/%m/%d/%H}"
+    horizon = layout.hour_path(until)
     by_hour = {hour: count for hour, count in state.by_hour.items() if hour >= horizon}
     return replace(state, covered=until, by_hour=by_hour)
 

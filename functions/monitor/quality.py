@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from functions.monitor import window_document as document
 from functions.monitor.decision import Decision, LossDetector
 from functions.monitor.labels import Joined, LabelJoin, LabelState
@@ -119,9 +117,9 @@ class QualityWatch:
         by_holdout = expected.value - stated.tolerance if expected else None
         return document.LiveQuality(
             metric=self.fields.metric,
-            value=float(value.value),
-            low=float(value.low),
-            high=float(value.high),
+            value=value.value,
+            low=value.low,
+            high=value.high,
             labelled_rows=joined.recent.rows,
             unmatched_labels=joined.unmatched,
             expected=expected.value if expected else None,
@@ -149,12 +147,9 @@ def read_quality_baseline(baseline_uri: str, *, s3: S3Objects) -> QualityBaselin
     bucket, key = parse_uri(baseline_uri)
     if not key.endswith(".zip"):
         key = f"{key.rpartition('/')[0]}/{QUALITY}"
-    try:
-        content = Bucket(s3, bucket).get(key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            return None
-        raise
+    content = Bucket(s3, bucket).find(key)
+    if content is None:
+        return None
     if not key.endswith(".zip"):
         return QualityBaseline.from_json(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -97,18 +97,6 @@ class Seen:
         return cls(files=files, records=records, files_since=content["files_since"])
 
 
-def first_comers(identifiers: Sequence[Digests], *, known: Digests) -> NDArray[np.bool_]:
-    """bool[n]: whether a record is the first with each of its identifiers. `known` is sorted.
-
-    `identifiers` are arrays of the same length n, one for each kind; 0 stands for none.
-    """
-    if not identifiers:
-        return np.empty(0, dtype=bool)
-    is_new = first_sightings(identifiers, known=KnownDigests([known]))
-    is_first: NDArray[np.bool_] = (is_new | (np.stack(identifiers) == 0)).all(axis=0)
-    return is_first
-
-
 @dataclass(slots=True)
 class KnownDigests:
     """A growing set of digests, as sorted runs of which each is much longer than the next: adding some to many is
@@ -147,6 +135,14 @@ def first_sightings(identifiers: Sequence[Digests], *, known: KnownDigests) -> N
     is_new = np.empty(len(every), dtype=bool)
     is_new[order] = (first == owners) & (every != 0) & ~known.has(every)
     return is_new.reshape(len(identifiers), count)
+
+
+def first_comers(identifiers: Digests, *, is_new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool[n]: whether a record is the first with each of its identifiers, of which `first_sightings` told those that
+    are new. Both are [kinds, n]; 0 stands for none.
+    """
+    is_first: NDArray[np.bool_] = (is_new | (identifiers == 0)).all(axis=0)
+    return is_first
 
 
 def are_in(known: Digests, digests: Digests) -> NDArray[np.bool_]:

@@ -9,21 +9,20 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import orjson
 from botocore.exceptions import ClientError
 
 from functions.monitor.folding import KeptRow, Reading
 from functions.monitor.listing import CapturedFile
+from functions.monitor.objects import S3Objects, is_absent, is_lost
 from functions.monitor.publishing import Measurement
 from functions.monitor.seen import Seen
 from functions.shared import layout
 from model_packages.errors import OperatorError
 
 FORMAT = 1
-_LOST = ("PreconditionFailed", "ConditionalRequestConflict")
-_ABSENT = ("NoSuchKey", "404")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +132,6 @@ class LostRace(Exception):
     """Another run has replaced the state meanwhile: whatever this one did counts for nothing."""
 
 
-class ObjectStore(Protocol):
-    """As much of botocore's S3 client as the state needs."""
-
-    def get_object(self, **arguments: Any) -> Any: ...
-
-    def put_object(self, **arguments: Any) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A state, and the ETag that it can be replaced by."""
@@ -157,7 +148,7 @@ class Stored:
 class StateStore:
     """state.json of one endpoint."""
 
-    s3: ObjectStore
+    s3: S3Objects
     bucket: str
     endpoint: str
 
@@ -166,7 +157,7 @@ class StateStore:
         try:
             found = self.s3.get_object(Bucket=self.bucket, Key=layout.state_key(self.endpoint))
         except ClientError as error:
-            if error.response["Error"]["Code"] in _ABSENT:
+            if is_absent(error):
                 return None
             raise
         return Stored(State.from_bytes(found["Body"].read()), found["ETag"])
@@ -189,7 +180,7 @@ class StateStore:
                 **condition,
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in (*_LOST, *_ABSENT):
+            if is_lost(error) or is_absent(error):
                 raise LostRace from error
             raise
         return Stored(state, answer["ETag"])

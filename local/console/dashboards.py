@@ -15,7 +15,6 @@ from local.deploy.handlers import Clients
 
 Json = Mapping[str, Any]
 
-QUERIES_A_CALL = 500
 REFUSED_WIDGET = (KeyError, TypeError, ValueError, ClientError)
 
 
@@ -97,7 +96,7 @@ def _results(clients: Clients, queries: Sequence[Json], span: Span) -> Iterator[
         clients("cloudwatch")
         .get_paginator("get_metric_data")
         .paginate(
-            MetricDataQueries=list(queries[:QUERIES_A_CALL]),
+            MetricDataQueries=list(queries),
             StartTime=span.start,
             EndTime=span.end,
             ScanBy="TimestampAscending",

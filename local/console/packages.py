@@ -10,15 +10,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.deploy.handlers import Clients
-from local.outputs import Outputs, by_package, stack_outputs
+from local.latest_report import latest_report, stored
+from local.outputs import Outputs, by_package, captures_bucket, stack_outputs
 
 REFUSALS_SHOWN = 50
 REFUSALS_HOURS = 24 * 7
-NOT_THERE = ("NoSuchKey", "ResourceNotFoundException", "404")
+NO_GROUP = "ResourceNotFoundException"
 
 
 def endpoints(clients: Clients) -> list[dict[str, Any]]:
-    """Each deployed package: its endpoint's state, config, and the version that the champion pointer names."""
+    """Each deployed package: its endpoint's state, config, and the version that it serves."""
     deployed = by_package(stack_outputs(clients("cloudformation")))
     return [_endpoint(clients, package, outputs) for package, outputs in sorted(deployed.items())]
 
@@ -39,15 +40,16 @@ def refusals(clients: Clients, package: str, *, now: datetime) -> list[dict[str,
     return sorted(lines, key=lambda line: line["time"], reverse=True)[:REFUSALS_SHOWN]
 
 
-def latest_report(clients: Clients, package: str) -> tuple[str, bytes] | None:
-    """The newest window's id and its report, or None before the first window is closed."""
-    bucket, endpoint = _captures_bucket(clients), _outputs(clients, package)["EndpointName"]
-    latest = _object(clients, bucket, f"monitor/{endpoint}/latest.json")
-    if latest is None:
+def newest_report(clients: Clients, package: str) -> bytes | None:
+    """The newest window's report, or None before the first window is closed.
+
+    Raises: KeyError if no such package is deployed.
+    """
+    s3, stacks = clients("s3"), stack_outputs(clients("cloudformation"))
+    endpoint, bucket = by_package(stacks)[package]["EndpointName"], captures_bucket(stacks)
+    if bucket is None or (key := latest_report(s3, bucket=bucket, endpoint=endpoint)) is None:
         return None
-    window = str(json.loads(latest)["window"])
-    report = _object(clients, bucket, f"monitor/{endpoint}/windows/{window}/report.html")
-    return None if report is None else (window, report)
+    return stored(s3, bucket=bucket, key=key)
 
 
 def _endpoint(clients: Clients, package: str, outputs: Outputs) -> dict[str, Any]:
@@ -87,31 +89,12 @@ def _existing(pages: Any) -> Iterator[Mapping[str, Any]]:
     try:
         yield from pages
     except ClientError as error:
-        if error.response["Error"]["Code"] not in NOT_THERE:
+        if error.response["Error"]["Code"] != NO_GROUP:
             raise
 
 
 def _gateway_log_group(clients: Clients, package: str) -> str:
-    function = _outputs(clients, package)["GatewayFunction"]
+    """Raises: KeyError if no such package is deployed."""
+    function = by_package(stack_outputs(clients("cloudformation")))[package]["GatewayFunction"]
     configuration = clients("lambda").get_function_configuration(FunctionName=function)
     return str(configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}"))
-
-
-def _captures_bucket(clients: Clients) -> str:
-    outputs = stack_outputs(clients("cloudformation"))
-    return next(stack["CapturesBucket"] for stack in outputs if "CapturesBucket" in stack)
-
-
-def _outputs(clients: Clients, package: str) -> Outputs:
-    """Raises: KeyError if no such package is deployed."""
-    return by_package(stack_outputs(clients("cloudformation")))[package]
-
-
-def _object(clients: Clients, bucket: str, key: str) -> bytes | None:
-    try:
-        body: bytes = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NOT_THERE:
-            raise
-        return None
-    return body

@@ -74,8 +74,8 @@ class Console:
     def refusals(self, request: web.Request) -> list[dict[str, Any]]:
         return packages.refusals(self.clients, request.match_info["package"], now=self.clock.now())
 
-    def report(self, request: web.Request) -> tuple[str, bytes] | None:
-        return packages.latest_report(self.clients, request.match_info["package"])
+    def report(self, request: web.Request) -> bytes | None:
+        return packages.newest_report(self.clients, request.match_info["package"])
 
     def _span(self, request: web.Request) -> Span:
         """The range that is asked for; without an end, until now.
@@ -134,12 +134,11 @@ class ConsoleServer:
         return web.FileResponse(path)
 
     async def _report(self, request: web.Request) -> web.StreamResponse:
-        answer = await _asked(self._console.report, request)
-        if isinstance(answer, web.Response):
-            return answer
-        if answer is None:
+        report = await _asked(self._console.report, request)
+        if isinstance(report, web.Response):
+            return report
+        if report is None:
             return web.Response(text="There is no report yet: no window is closed.", headers=REPORT_HEADERS)
-        _window, report = answer
         return web.Response(body=report, content_type="text/html", charset="utf-8", headers=REPORT_HEADERS)
 
 

@@ -106,11 +106,23 @@ class Rollback:
 
     def _updated_back(self, target: ResourceState) -> ResourceState:
         made = Resource(target.physical_id, target.attributes)
+        for step in self._still_felt(target):
+            handler = self.finder.of(target)
+            made = handler.update(step.after.physical_id, step.after.properties, target.properties)
+        return replace(target, physical_id=made.physical_id, attributes=made.attributes)
+
+    def _still_felt(self, target: ResourceState) -> list[Step]:
+        """The updates whose properties the physical resource may have now, the last first.
+
+        One that was finished left nothing of those before it; one that failed or was cut off may have done anything.
+        """
+        felt: list[Step] = []
         for step in reversed(self._steps(target.logical_id)):
             if step.kind == "update" and step.before is not None and same_thing(step.before, target):
-                handler = self.finder.of(target)
-                made = handler.update(step.after.physical_id, step.after.properties, target.properties)
-        return replace(target, physical_id=made.physical_id, attributes=made.attributes)
+                felt.append(step)
+                if step.is_done:
+                    break
+        return felt
 
     def _skip(self, target: ResourceState) -> None:
         """Counts one resource as it was before, whatever it is."""

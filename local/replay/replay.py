@@ -19,7 +19,7 @@ from local.project import Project
 from local.replay.api import Answered, open_api
 from local.replay.plan import Step, arrivals, first_from, shift_moment, steps
 from local.replay.rows import make_rows
-from local.replay.watch import AlarmChange, AlarmWatch, Say, latest_report, require_deployed
+from local.replay.watch import AlarmChange, AlarmWatch, Say, report_address, require_deployed
 from local.running import require_running
 from model_packages.dataset import Record
 from model_packages.discovery import discover, select
@@ -57,6 +57,8 @@ class Outcome:
     labels_open: int = 0
     alarms: list[AlarmChange] = field(default_factory=list)
     report: str | None = None
+    page: str | None = None
+    """Where a browser shows the report."""
     interrupted: bool = False
 
     @property
@@ -157,10 +159,10 @@ class Replay:
         answer = await self.api.post(f"/models/{self.order.package}/feedback", {"labels": batch})
         if 200 <= answer.status < 300:
             self.outcome.labels += len(batch)
+            if self._day is not None:
+                self._day.labels += len(batch)
         else:
             self.outcome.label_errors += len(batch)
-        if self._day is not None:
-            self._day.labels += len(batch) if answer.status < 300 else 0
 
     async def _watch(self) -> None:
         for change in await self.alarms():
@@ -229,7 +231,8 @@ async def replay(project: Project, order: Order, *, say: Say) -> Outcome:
             await work.go_through(list(steps(moments)), until=until)
         except asyncio.CancelledError:
             work.outcome.interrupted = True
-    work.outcome.report = await asyncio.to_thread(latest_report, clients, endpoint)
+    work.outcome.report = await asyncio.to_thread(report_address, clients, endpoint)
+    work.outcome.page = f"{running.console_url}/report/{order.package}"
     return work.outcome
 
 
@@ -262,5 +265,6 @@ def text(outcome: Outcome) -> str:
         + (f", {outcome.label_errors} refused" if outcome.label_errors else ""),
         f"alarms    {', '.join(outcome.raised) or 'none went off'}",
         f"report    {outcome.report or 'none yet: no window has been closed'}",
+        *([f"to read   {outcome.page}"] if outcome.report and outcome.page else []),
     ]
     return "\n".join(lines)

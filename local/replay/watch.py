@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local.deploy.handlers import Clients
-from local.outputs import by_package, stack_outputs
+from local.latest_report import latest_report
+from local.outputs import by_package, captures_bucket, stack_outputs
 from model_packages.errors import OperatorError
 
 ALARM = "ALARM"
@@ -106,20 +105,12 @@ def require_deployed(clients: Clients, package: str) -> str:
     return deployed[package]["EndpointName"]
 
 
-def latest_report(clients: Clients, endpoint: str) -> str | None:
-    """Where the newest window's report lies, as an S3 address; None before the first window."""
-    outputs = stack_outputs(clients("cloudformation"))
-    bucket = next((stack["CapturesBucket"] for stack in outputs if "CapturesBucket" in stack), None)
-    if bucket is None:
+def report_address(clients: Clients, endpoint: str) -> str | None:
+    """Where the newest window's report lies in S3; None before the first window."""
+    bucket = captures_bucket(stack_outputs(clients("cloudformation")))
+    if bucket is None or (key := latest_report(clients("s3"), bucket=bucket, endpoint=endpoint)) is None:
         return None
-    prefix = f"monitor/{endpoint}"
-    try:
-        latest = json.loads(clients("s3").get_object(Bucket=bucket, Key=f"{prefix}/latest.json")["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
-            raise
-        return None
-    return f"s3://{bucket}/{prefix}/windows/{latest['window']}/report.html"
+    return f"s3://{bucket}/{key}"
 
 
 Say = Callable[[str], None]

@@ -329,13 +329,13 @@ def _roc_auc(cells: Counts) -> Estimate | None:
         return None
     below = np.cumsum(negative) - negative / 2  # so many negatives a positive of this cell beats
     value = float((positive * below).sum() / positive.sum() / negative.sum())
-    return intervals.roc_auc(value, positives=positive.sum(), negatives=negative.sum())
+    return intervals.roc_auc(value, positives=float(positive.sum()), negatives=float(negative.sum()))
 
 
 def _average_precision(cells: Counts) -> Estimate | None:
     """The mean, over the positives, of the precision among all that score as high."""
     negative, positive = cells.astype(float)[:, ::-1]  # the highest scores first
-    total = positive.sum()
+    total = float(positive.sum())
     if not total:
         return None
     found, flagged = np.cumsum(positive), np.cumsum(positive + negative)
@@ -358,7 +358,7 @@ def _macro_f1(counts: Counter[tuple[str, str]]) -> Estimate:
     value = float((2 * hits / sides).mean())
     slope = -2 * hits / sides**2 / len(classes)  # by a row that is the class's on one side alone
     gradient = slope[:, None] + slope[None, :] + np.diag(2 / sides / len(classes))
-    return intervals.smooth(value, table, gradient, weakest=table.sum())
+    return intervals.smooth(value, table, gradient, weakest=float(table.sum()))
 
 
 def _merged(one: Floats, other: Floats) -> Floats:

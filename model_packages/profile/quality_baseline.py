@@ -28,11 +28,6 @@ class QualityBaseline:
     loss_scale: float
     metrics: Metrics
 
-    @property
-    def judge(self) -> Judge:
-        """Judges live predictions as the holdout's were."""
-        return Judge(self.fields, loss_scale=self.loss_scale)
-
     def compares(self, fields: QualityFields) -> bool:
         """Whether the holdout was judged by these fields; which metric is watched does not matter."""
         return _without_metric(self.fields) == _without_metric(fields)

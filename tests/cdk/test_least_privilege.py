@@ -21,7 +21,7 @@ WILDCARDS: Mapping[tuple[str, str], str] = {
     ("s3:GetObject", "/monitor/flyball-flowers/*"): "and what it wrote itself",
     ("sagemaker:DescribeModelPackage", ":model-package/flyball-flowers/*"): "versions are numbered as they come",
     (
-        "sagemaker:AddTags sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob",
+        "sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob",
         ":processing-job/flyball-flowers-*",
     ): "jobs are named by the window",
     ("cloudwatch:GetMetricData", "*"): "metrics have no ARN",
@@ -57,7 +57,6 @@ ALLOWED: Mapping[str, set[str]] = {
         "kms:GenerateDataKey",
         "ssm:GetParameter",
         "sagemaker:DescribeModelPackage",
-        "sagemaker:AddTags",
         "sagemaker:CreateProcessingJob",
         "sagemaker:DescribeProcessingJob",
         "iam:PassRole",

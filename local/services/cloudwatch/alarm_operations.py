@@ -13,7 +13,6 @@ from local.services.cloudwatch.alarm_settings import check_composite_alarm, chec
 from local.services.cloudwatch.book import AlarmBook
 from local.services.cloudwatch.errors import (
     InvalidFormat,
-    InvalidNextToken,
     NoSuchResource,
     Unsupported,
     ValidationFailed,
@@ -22,6 +21,7 @@ from local.services.cloudwatch.evaluation import State
 from local.services.cloudwatch.evaluator import AlarmEvaluator
 from local.services.cloudwatch.history import AlarmHistory, HistoryItem
 from local.services.cloudwatch.metric import dimensions_in
+from local.services.cloudwatch.next_token import next_token, position
 
 MOST_RECORDS: Final = 100
 COMPOSITE_FIRST: Final = {"CompositeAlarm": 0, "MetricAlarm": 1}
@@ -109,13 +109,12 @@ class AlarmOperations:
         found = [alarm for alarm in self._asked_for(arguments) if type(alarm).__name__ in kinds]
         found.sort(key=lambda alarm: (COMPOSITE_FIRST[type(alarm).__name__], alarm.name))
         limit = int(arguments.get("MaxRecords") or MOST_RECORDS)
-        first = _position(arguments.get("NextToken"))
+        first = position(arguments.get("NextToken"))
         page = found[first : first + limit]
-        token = {"NextToken": str(first + limit)} if first + limit < len(found) else {}
         return {
             "MetricAlarms": [alarm.described() for alarm in page if isinstance(alarm, MetricAlarm)],
             "CompositeAlarms": [alarm.described() for alarm in page if isinstance(alarm, CompositeAlarm)],
-            **token,
+            **next_token(first + limit, total=len(found)),
         }
 
     def describe_alarms_for_metric(self, arguments: Arguments) -> dict[str, Any]:
@@ -140,9 +139,9 @@ class AlarmOperations:
         if arguments.get("ScanBy") != "TimestampAscending":
             found.reverse()
         limit = int(arguments.get("MaxRecords") or MOST_RECORDS)
-        first = _position(arguments.get("NextToken"))
-        token = {"NextToken": str(first + limit)} if first + limit < len(found) else {}
-        return {"AlarmHistoryItems": [item.described() for item in found[first : first + limit]], **token}
+        first = position(arguments.get("NextToken"))
+        page = [item.described() for item in found[first : first + limit]]
+        return {"AlarmHistoryItems": page, **next_token(first + limit, total=len(found))}
 
     @property
     def _now(self) -> float:
@@ -221,14 +220,6 @@ def _tags(arguments: Arguments) -> dict[str, str]:
 
 def _is_by_name(arguments: Arguments) -> bool:
     return bool(arguments.get("ParentsOfAlarmName") or arguments.get("ChildrenOfAlarmName"))
-
-
-def _position(token: str | None) -> int:
-    if token is None:
-        return 0
-    if not token.isdigit():
-        raise InvalidNextToken(f"NextToken {token} was given by no answer")
-    return int(token)
 
 
 def _is_asked_for(item: HistoryItem, arguments: Arguments) -> bool:

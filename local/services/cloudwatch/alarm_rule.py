@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from local.services.cloudwatch.errors import Unsupported, ValidationFailed
 from local.services.cloudwatch.evaluation import State
+from local.services.tokens import tokens, unescaped
 
 LONGEST: Final = 10_240
 MOST_ALARMS: Final = 100
@@ -103,23 +104,13 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = list(self._split(text))
+        self._tokens = list(tokens(text, _TOKEN, wrong=lambda rest: self._wrong(f"found {rest.strip()[:20]!r}")))
 
     def whole(self) -> AlarmRule:
         rule = self._any()
         if self._tokens:
             raise self._wrong(f"found {self._tokens[0][1]!r} after the end of it")
         return rule
-
-    def _split(self, text: str) -> Iterator[tuple[str, str]]:
-        position, text = 0, text.rstrip()
-        while position < len(text):
-            found = _TOKEN.match(text, position)
-            if found is None:
-                raise self._wrong(f"found {text[position:].strip()[:20]!r}")
-            position, kind = found.end(), found.lastgroup or ""
-            value = found[kind]
-            yield kind, re.sub(r"\\(.)", r"\1", value) if kind == "quoted" else value
 
     def _any(self) -> AlarmRule:
         rules = [self._all()]
@@ -157,7 +148,7 @@ class _Parser:
         if kind == "symbol":
             raise self._wrong(f"found {alarm!r} where an alarm's name or ARN is expected")
         self._expect(")")
-        return Is(State(word), alarm)
+        return Is(State(word), unescaped(alarm) if kind == "quoted" else alarm)
 
     def _take_word(self, word: str) -> bool:
         if self._tokens[:1] != [("word", word)]:

@@ -67,12 +67,6 @@ class AlarmEvaluator:
             self._resume(alarm)
         store.on_data = self.data_came
 
-    @property
-    def next_due(self) -> float | None:
-        """When there is something to do next; None for never."""
-        with self.lock:
-            return self._due[0][0] if self._due else None
-
     def evaluate(self, now: float) -> int:
         """Everything that is due up to now, in its order; how many evaluations it took."""
         return self._evaluate_through(now)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.clock import Clock
-from local.services.cloudwatch.errors import InvalidCombination, InvalidNextToken, MissingParameter, ValidationFailed
+from local.services.cloudwatch.errors import InvalidCombination, MissingParameter, ValidationFailed
 from local.services.cloudwatch.expressions.evaluate import Queries, Query, check_period
 from local.services.cloudwatch.expressions.functions import members_of
 from local.services.cloudwatch.expressions.values import Grid, Series
 from local.services.cloudwatch.metric import Metric, check_unit
+from local.services.cloudwatch.next_token import next_token, position
 from local.services.cloudwatch.samples import Samples
 from local.services.cloudwatch.statistics import SIMPLE, statistic
 from local.services.cloudwatch.store import MetricStore
@@ -86,11 +87,10 @@ class MetricReading:
             for metric in self._store.metrics(now, is_recent=recently is not None)
             if _is_listed(metric, arguments)
         ]
-        first = _position(arguments.get("NextToken"))
-        page = found[first : first + METRICS_A_PAGE]
-        more = first + METRICS_A_PAGE < len(found)
-        token = {"NextToken": str(first + METRICS_A_PAGE)} if more else {}
-        return {"Metrics": [metric.document() for metric in page], **token}
+        first = position(arguments.get("NextToken"))
+        last = first + METRICS_A_PAGE
+        page = [metric.document() for metric in found[first:last]]
+        return {"Metrics": page, **next_token(last, total=len(found))}
 
     def _grid(self, arguments: Arguments, period: int) -> Grid:
         """From StartTime, rounded down as CloudWatch rounds it: the older, the more."""
@@ -138,7 +138,7 @@ def _result(query: Query, series: Series, *, is_ascending: bool) -> dict[str, An
 def _page(results: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]:
     """At most MaxDatapoints of all results together, then a token for the rest."""
     limit = int(arguments.get("MaxDatapoints") or DATAPOINTS_A_PAGE)
-    first = _position(arguments.get("NextToken"))
+    first = position(arguments.get("NextToken"))
     total = sum(len(result["Values"]) for result in results)
     shown, passed = [], 0
     for result in results:
@@ -149,16 +149,7 @@ def _page(results: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]
             times, values = result["Timestamps"][begin:end], result["Values"][begin:end]
             shown.append({**result, "Timestamps": times, "Values": values, "StatusCode": status})
         passed += count
-    token = {"NextToken": str(first + limit)} if first + limit < total else {}
-    return {"MetricDataResults": shown, "Messages": [], **token}
-
-
-def _position(token: str | None) -> int:
-    if token is None:
-        return 0
-    if not token.isdigit():
-        raise InvalidNextToken(f"NextToken {token} was given by no answer")
-    return int(token)
+    return {"MetricDataResults": shown, "Messages": [], **next_token(first + limit, total=total)}
 
 
 def _is_listed(metric: Metric, arguments: Arguments) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from local.services.logs.problems import InvalidPattern
+from local.services.tokens import tokens, unescaped
 
 Condition: TypeAlias = Callable[[Mapping[str, Any]], bool]
 Select: TypeAlias = Callable[[Mapping[str, Any]], list[Any]]
@@ -79,15 +80,7 @@ class _Parser:
 
     def __init__(self, text: str, *, column: str | None) -> None:
         self._text, self._column = text, column
-        self._tokens: list[tuple[str, str]] = []
-        position, stripped = 0, text.rstrip()
-        while position < len(stripped):
-            found = _TOKEN.match(stripped, position)
-            if found is None:
-                raise self._wrong(f"it cannot be read from {stripped[position:]!r} on")
-            kind = found.lastgroup or ""
-            self._tokens.append((kind, found[kind]))
-            position = found.end()
+        self._tokens = list(tokens(text, _TOKEN, wrong=lambda rest: self._wrong(f"it cannot be read from {rest!r} on")))
 
     def whole(self) -> Condition:
         condition = self._any()
@@ -182,7 +175,7 @@ def _test(kind: str, wanted: str, symbol: str, wrong: Callable[[str], InvalidPat
         return lambda value: (found := _number(value)) is not None and compare(found, number)
     if symbol not in ("=", "!="):
         raise wrong(f"{symbol} compares with a number; found {wanted!r}")
-    plain = re.sub(r"\\(.)", r"\1", wanted) if kind == "text" else wanted
+    plain = unescaped(wanted) if kind == "text" else wanted
     if "*" not in plain:
         return lambda value: _text(value) == plain
     glob = re.compile(fnmatch.translate(plain.replace("[", "[[]").replace("?", "[?]")))

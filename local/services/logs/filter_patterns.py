@@ -15,6 +15,7 @@ import orjson
 
 from local.services.logs.conditions import Condition, condition_of_columns, condition_of_json
 from local.services.logs.problems import InvalidPattern
+from local.services.tokens import unescaped
 
 Fields: TypeAlias = Mapping[str, Any]
 """What a line has: `$` is its JSON, other names are columns."""
@@ -149,5 +150,5 @@ def _contains(found: re.Match[str], text: str) -> Callable[[str], bool]:
         except re.error as error:
             raise InvalidPattern(text, f"{found['regex']!r} is no regular expression: {error}") from error
         return lambda message: expression.search(message) is not None
-    part = re.sub(r"\\(.)", r"\1", found["phrase"]) if found["phrase"] is not None else found["word"]
+    part = unescaped(found["phrase"]) if found["phrase"] is not None else found["word"]
     return lambda message: part in message

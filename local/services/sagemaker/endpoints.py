@@ -8,7 +8,7 @@ Everything here belongs to one event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -18,6 +18,10 @@ from local.services.sagemaker.plan import FleetPlan
 
 MakeFleet = Callable[[str, FleetPlan], Fleet]
 """(endpoint's name, plan) -> a fleet that is not started."""
+
+
+Flush = Callable[[], Awaitable[None]]
+"""Waits until every line that a server has logged is in its log group."""
 
 
 class EndpointStatus(StrEnum):
@@ -51,11 +55,11 @@ class StatusBoard(Protocol):
 class Endpoints:
     """Carries out what CreateEndpoint, UpdateEndpoint and DeleteEndpoint began. The caller has checked the names."""
 
-    def __init__(self, *, make_fleet: MakeFleet, board: StatusBoard) -> None:
-        self._make_fleet, self._board = make_fleet, board
+    def __init__(self, *, make_fleet: MakeFleet, board: StatusBoard, flush: Flush) -> None:
+        self._make_fleet, self._board, self._flush = make_fleet, board, flush
         self._traffic: dict[str, Traffic] = {}
         self._work: dict[str, asyncio.Task[None]] = {}
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: dict[asyncio.Task[None], str] = {}
 
     def traffic(self, endpoint: str) -> Traffic | None:
         """Who answers for an endpoint; None where nobody ever did, or does any more."""
@@ -138,11 +142,14 @@ class Endpoints:
             return
         self._traffic[endpoint] = Traffic(((fleet, 1.0),))
         self._show(endpoint, EndpointStatus.IN_SERVICE, plan.config_name)
-        self._drain(serving)
+        self._drain(endpoint, serving)
 
     async def _delete(self, endpoint: str) -> None:
         traffic = self._traffic.pop(endpoint, Traffic())
-        await asyncio.gather(*(fleet.drain() for fleet, _share in traffic.shares))
+        replaced = [task for task, name in self._draining.items() if name == endpoint]
+        await asyncio.gather(*(fleet.drain() for fleet, _share in traffic.shares), *replaced)
+        # A line that came later would make the log group again, which whoever deletes the endpoint deletes next.
+        await self._flush()
         self._board.remove(endpoint)
 
     def _show(self, endpoint: str, status: EndpointStatus, config_name: str, reason: str | None = None) -> None:
@@ -160,10 +167,10 @@ class Endpoints:
             # Nobody awaits this task: without a status that says so, whoever waits for the endpoint waits for ever.
             self._show(endpoint, EndpointStatus.FAILED, config_name, f"The local cloud failed: {error!r}")
 
-    def _drain(self, fleet: Fleet) -> None:
+    def _drain(self, endpoint: str, fleet: Fleet) -> None:
         task = asyncio.ensure_future(fleet.drain())
-        self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
+        self._draining[task] = endpoint
+        task.add_done_callback(self._draining.pop)
 
 
 async def started_or_stopped(fleet: Fleet) -> str | None:

@@ -21,7 +21,6 @@ from functions.monitor.distances import (
     chi_square_tail,
     compare,
     kolmogorov_tail,
-    overall_score,
 )
 
 Counts = NDArray[np.int64]
@@ -237,13 +236,6 @@ def test_a_column_that_never_varied_moves_over_no_width() -> None:
 def test_counts_of_other_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="the window has counts of shape"):
         compare([NUMBER], baseline=np.zeros(4, dtype=np.int64), window=np.zeros(3, dtype=np.int64))
-
-
-def test_the_overall_score_is_the_largest_total_variation() -> None:
-    small, large = one(CATEGORY, [1, 1, 0, 0], [11, 9, 0, 0]), one(NUMBER, [1, 1, 0, 0], [0, 0, 1, 1])
-
-    assert overall_score([None, small, large]) == large.total_variation == 1.0
-    assert overall_score([None]) == 0.0
 
 
 def test_chi_square_of_one_used_cell_has_no_freedom() -> None:

@@ -404,6 +404,15 @@ def test_lines_that_are_no_labels_are_counted_and_kept(watch: QualityWatch) -> N
     assert lines[0]["raw"] == "torn {"
 
 
+def test_a_line_that_is_no_text_is_kept_byte_by_byte(watch: QualityWatch) -> None:
+    put_labels(cloud_of(watch), b"\xff\xfe\n")
+
+    look(watch)
+
+    [kept] = cloud_of(watch).keys_below(layout.unreadable_prefix(ENDPOINT))
+    assert json.loads(cloud_of(watch).objects[kept])["raw_base64"] == "//4="
+
+
 def test_more_hours_than_one_run_joins_are_joined_by_the_next(watch: QualityWatch) -> None:
     hours = HOURS_A_RUN + 5
     for number in range(hours):

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from functions.monitor.seen import Seen, first_comers, record_digests
+from functions.monitor.seen import KnownDigests, Seen, first_comers, first_sightings, record_digests
 
 NONE = record_digests([])
 HOUR, NEXT = "2026/02/14/12", "2026/02/14/13"
@@ -14,7 +14,8 @@ HOUR, NEXT = "2026/02/14/12", "2026/02/14/13"
 
 def comers(*kinds: list[str], known: list[str] | None = None) -> list[bool]:
     digests = [record_digests(kind) for kind in kinds]
-    found: list[bool] = first_comers(digests, known=np.sort(record_digests(known or []))).tolist()
+    is_new = first_sightings(digests, known=KnownDigests([np.sort(record_digests(known or []))]))
+    found: list[bool] = first_comers(np.stack(digests), is_new=is_new).tolist()
     return found
 
 

@@ -351,6 +351,20 @@ def test_an_update_without_rollback_can_be_rolled_back_later() -> None:
     assert bench.state().status is Status.UPDATE_ROLLBACK_COMPLETE
 
 
+def test_a_resource_that_two_updates_without_rollback_changed_goes_back_from_what_the_last_left() -> None:
+    bench = Bench()
+    bench.deploy(template(A=thing(Value=1), B=thing(Fixed=1) | {"DependsOn": "A"}))
+    contents = bench.contents()
+    for value in (2, 3):
+        with pytest.raises(StackFailed, match="Replacement type updates"):
+            bench.deploy_without_rollback(template(A=thing(Value=value), B=thing(Fixed=2) | {"DependsOn": "A"}))
+    bench.cloud.calls.clear()
+
+    bench.engine.roll_back("stack")
+
+    assert (bench.contents(), bench.cloud.calls) == (contents, ["update A"])
+
+
 def test_a_creation_without_rollback_can_be_rolled_back_later() -> None:
     bench = Bench()
     bench.cloud.fail_after(1)

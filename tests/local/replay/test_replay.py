@@ -26,6 +26,7 @@ class Cloud:
     """Answers with `statuses` in turn, the last of them for ever."""
 
     statuses: list[int] = field(default_factory=lambda: [200])
+    feedback_status: int = 202
     now_is: datetime = START
     posts: list[tuple[datetime, str, Any]] = field(default_factory=list)
     advances: list[datetime] = field(default_factory=list)
@@ -36,7 +37,7 @@ class Cloud:
     async def post(self, path: str, document: Mapping[str, Any]) -> Answered:
         self.posts.append((self.now_is, path, document))
         if path == FEEDBACK:
-            return Answered(202, None, b"")
+            return Answered(self.feedback_status, None, b"")
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         return Answered(status, f"id-{document['x']}" if status == 200 else None, b"the reason")
 
@@ -102,6 +103,17 @@ def test_labels_follow_by_the_hour_once_they_are_known() -> None:
     assert {label["label"]["y"] for _at, label in known} == {True, False}
     assert outcome.labels + outcome.labels_open == 40
     assert outcome.labels_open > 0
+
+
+@pytest.mark.parametrize("status", [0, 422])
+def test_labels_that_nobody_took_count_as_errors(status: int) -> None:
+    cloud = Cloud(feedback_status=status)
+
+    outcome = replay(cloud)
+
+    assert (outcome.labels, outcome.label_errors + outcome.labels_open) == (0, 40)
+    assert outcome.label_errors > 0
+    assert not any("labels" in line for line in cloud.said)
 
 
 def test_labels_can_be_left_out() -> None:

@@ -101,6 +101,26 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     assert found["negative_rmse"] == -found["rmse"]
 
 
+@pytest.mark.parametrize("errors", [0, 1, 10])
+@pytest.mark.parametrize("judge", [PROBABILITY, CLASSES, POSITIVE, NUMBERS])
+def test_what_is_said_of_predictions_is_python_s_own_numbers(judge: Judge, errors: int) -> None:
+    """With none and with nothing but errors too, where the intervals have formulas of their own: the monitor's state
+    takes no NumPy numbers.
+    """
+    samples: dict[str, tuple[list[Any], list[Any]]] = {
+        "probability": ([False, True] * 5, [0.1, 0.9] * 5),
+        "class": (["a", "b"] * 5, ["a", "b"] * 5),
+        "number": ([1.0, 2.0] * 5, [1.0, 2.0] * 5),
+    }
+    labels, guesses = samples[judge.fields.form]
+    predictions = [*reversed(guesses[:errors]), *guesses[errors:]] if errors != 1 else [guesses[1], *guesses[1:]]
+
+    found = judge.metrics(judge.judge(rows_of(predictions, labels)).tally)
+
+    assert found
+    assert {type(end) for each in found.values() for end in (each.value, each.low, each.high)} == {float}
+
+
 @pytest.mark.parametrize("judge", [PROBABILITY, CLASSES, POSITIVE, NUMBERS])
 def test_no_labels_have_no_quality(judge: Judge) -> None:
     judged = judge.judge([])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from local.services.cloudwatch.errors import ValidationFailed
+from local.services.tokens import tokens, unescaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class _Token:
     text: str
 
 
+def _token(kind: str, text: str) -> _Token:
+    return _Token("text", unescaped(text)) if kind in ("single", "double") else _Token(kind, text)
+
+
 def parse(expression: str) -> Node:
     """The tree of an expression.
 
@@ -86,7 +91,8 @@ class _Parser:
 
     def __init__(self, expression: str) -> None:
         self._expression = expression
-        self._tokens = [*_tokens(expression), _Token("end", "")]
+        found = tokens(expression, _TOKEN, wrong=lambda rest: self._wrong(f"found {rest[:10]!r}"))
+        self._tokens = [*(_token(kind, text) for kind, text in found), _Token("end", "")]
         self._position = 0
 
     def whole(self) -> Node:
@@ -162,20 +168,6 @@ class _Parser:
 
     def _wrong(self, what: str) -> ValidationFailed:
         return ValidationFailed(f"Error in expression {self._expression!r}: {what}")
-
-
-def _tokens(expression: str) -> Iterator[_Token]:
-    position, text = 0, expression.rstrip()
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            raise ValidationFailed(f"Error in expression {expression!r}: found {text[position:][:10]!r}")
-        position = found.end()
-        kind = found.lastgroup or ""
-        if kind in ("single", "double"):
-            yield _Token("text", re.sub(r"\\(.)", r"\1", found[kind]))
-        else:
-            yield _Token(kind, found[kind])
 
 
 def names_in(node: Node) -> Iterator[str]:

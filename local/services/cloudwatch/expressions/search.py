@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from local.services.cloudwatch.errors import Unsupported, ValidationFailed
 from local.services.cloudwatch.metric import Metric
+from local.services.tokens import tokens
 
 MOST_FOUND: Final = 500
 
@@ -58,19 +59,15 @@ def _schema(text: str) -> Schema:
     return Schema(namespace, frozenset(dimensions))
 
 
+def _unreadable(rest: str) -> ValidationFailed:
+    return ValidationFailed(f"a search cannot be read from {rest!r} on")
+
+
 class _Terms:
     """Recursive descent: OR over AND over NOT."""
 
     def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
-        position, text = 0, text.rstrip()
-        while position < len(text):
-            found = _TOKEN.match(text, position)
-            if found is None:
-                raise ValidationFailed(f"a search cannot be read from {text[position:]!r} on")
-            kind = found.lastgroup or ""
-            self._tokens.append((kind, found[kind]))
-            position = found.end()
+        self._tokens = list(tokens(text, _TOKEN, wrong=_unreadable))
 
     def whole(self) -> Matches:
         matches = self._any() if self._tokens else _everything

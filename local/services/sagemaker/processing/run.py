@@ -14,7 +14,16 @@ from typing import Any, Final
 from local.processes import Child
 from local.services.sagemaker.artifact import bucket_and_key
 from local.services.sagemaker.model_server import Machine, container_base
-from local.services.sagemaker.processing.record import LONGEST_REASON, STOPPED, Job, JobStatus, Outcome, begun, failed
+from local.services.sagemaker.processing.record import (
+    LONGEST_REASON,
+    STOPPED,
+    Job,
+    JobStatus,
+    Outcome,
+    begun,
+    ended,
+    failed,
+)
 from local.services.sagemaker.processing.request import ProcessingPlan
 from local.services.sagemaker.processing.spark import require_spark, spark_environment, submit_command
 from local.services.sagemaker.training.board import JobBoard
@@ -71,6 +80,11 @@ class ProcessingRun:
         except OperatorError as error:
             return failed(f"AlgorithmError: {error}")
         return STOPPED if self.stop_asked.is_set() else await self._process(command)
+
+    def end(self, outcome: Outcome) -> None:
+        """Writes down how the job ended. Blocks for a moment."""
+        now = self._machine.clock.now()
+        self._around.board.change(self.plan.name, lambda job: ended(job, outcome, now=now))
 
     def _lay_out(self) -> None:
         """Writes the configuration and copies every input below the root. Blocks. Raises: InputRefused."""

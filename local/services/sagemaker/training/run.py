@@ -28,6 +28,7 @@ from local.services.sagemaker.training.record import (
     JobStatus,
     Outcome,
     Step,
+    ended,
     entered,
     failed,
     stopping,
@@ -82,9 +83,6 @@ class TrainingRun:
         """What stands for /opt/ml."""
         return self._root
 
-    def final_metrics(self) -> list[dict[str, Any]]:
-        return self._metrics.final()
-
     async def carry_out(self) -> Outcome:
         """From the first download to the last upload; what went wrong is part of the outcome."""
         if self.stop_asked.is_set():
@@ -102,6 +100,16 @@ class TrainingRun:
         except (InputRefused, OutputRefused) as refusal:
             return failed(str(refusal))
         return outcome
+
+    def end(self, outcome: Outcome) -> None:
+        """Writes down how the job ended, and what its last metrics were. Blocks for a moment."""
+        now, metrics = self._machine.clock.now(), self._metrics.final()
+
+        def finished(job: Job) -> Job:
+            last = ended(job, outcome, now=now)
+            return {**last, "FinalMetricDataList": metrics} if metrics else last
+
+        self._around.board.change(self.plan.name, finished)
 
     async def _train(self, image: ImageFolder) -> Outcome:
         if self._checkpoints is not None:

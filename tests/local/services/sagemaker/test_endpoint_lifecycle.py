@@ -52,12 +52,17 @@ class Stage:
     servers: dict[str, dict[str, ActedServer]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     waiting: bool = False
+    flushed: list[tuple[str, ...]] = field(default_factory=list)
+    """Which endpoints were gone already, each time that the log was flushed."""
 
     def show(self, endpoint: str, state: EndpointState) -> None:
         self.shown.append(state)
 
     def remove(self, endpoint: str) -> None:
         self.removed.append(endpoint)
+
+    async def flush(self) -> None:
+        self.flushed.append(tuple(self.removed))
 
     def make_fleet(self, endpoint: str, plan: FleetPlan) -> Fleet:
         servers = {variant.name: self.server(variant.name) for variant in plan.variants}
@@ -89,7 +94,7 @@ def stage() -> Stage:
 
 @pytest.fixture
 def endpoints(stage: Stage) -> Endpoints:
-    return Endpoints(make_fleet=stage.make_fleet, board=stage)
+    return Endpoints(make_fleet=stage.make_fleet, board=stage, flush=stage.flush)
 
 
 async def in_service(endpoints: Endpoints, config: str = "v1") -> None:
@@ -166,6 +171,27 @@ async def test_a_deleted_endpoint_is_gone_once_it_is_drained(endpoints: Endpoint
     assert stage.removed == ["digits"]
     assert stage.servers["v1"]["main"].stopped
     assert endpoints.traffic("digits") is None
+    assert stage.flushed == [()]
+
+
+async def test_a_deleted_endpoint_is_gone_after_the_fleet_that_was_replaced_before(
+    endpoints: Endpoints, stage: Stage
+) -> None:
+    await in_service(endpoints)
+    old = stage.servers["v1"]["main"]
+
+    with old.in_flight.one():
+        endpoints.update("digits", plan("v2"))
+        while stage.story[-1] != ("InService", "v2"):
+            await asyncio.sleep(0)
+        endpoints.delete("digits")
+        while not stage.servers["v2"]["main"].stopped:
+            await asyncio.sleep(0)
+        removed_too_early = list(stage.removed)
+    await endpoints.settle()
+
+    assert removed_too_early == []
+    assert (old.stopped, stage.removed) == (True, ["digits"])
 
 
 async def test_an_endpoint_that_failed_can_be_deleted(endpoints: Endpoints, stage: Stage) -> None:
@@ -200,7 +226,7 @@ async def test_an_error_nobody_expected_is_a_failed_endpoint(stage: Stage) -> No
     def broken(_endpoint: str, _plan: FleetPlan) -> Fleet:
         raise ZeroDivisionError
 
-    endpoints = Endpoints(make_fleet=broken, board=stage)
+    endpoints = Endpoints(make_fleet=broken, board=stage, flush=stage.flush)
 
     endpoints.create("digits", plan("v1"))
     await endpoints.settle()

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,11 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             region=REGION,
         )
         state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers)
-        endpoints = Endpoints(make_fleet=lambda name, plan: build_fleet(name, plan, machine), board=state)
+        endpoints = Endpoints(
+            make_fleet=lambda name, plan: build_fleet(name, plan, machine),
+            board=state,
+            flush=partial(asyncio.sleep, 0),
+        )
         later = asyncio.get_running_loop().call_soon_threadsafe
         operations = EndpointOperations(state=state, endpoints=endpoints, later=later)
         runtime = RuntimeService(

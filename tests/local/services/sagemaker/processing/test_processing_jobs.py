@@ -275,6 +275,17 @@ async def test_one_job_runs_at_a_time(cloud: Cloud) -> None:
     ]
 
 
+async def test_a_job_that_waits_is_stopped_without_waiting_for_the_one_that_runs(cloud: Cloud) -> None:
+    cloud.create("wait")
+    await cloud.until_it_waits()
+    cloud.create("say", ProcessingJobName="other")
+
+    cloud.operations.stop({"ProcessingJobName": "other"})
+
+    await until(lambda: cloud.operations.describe({"ProcessingJobName": "other"})["ProcessingJobStatus"] == "Stopped")
+    assert cloud.described()["ProcessingJobStatus"] == "InProgress"
+
+
 async def test_a_cloud_that_ends_leaves_its_job_failed(tmp_path: Path) -> None:
     async with running_cloud(tmp_path) as cloud:
         cloud.create("wait")

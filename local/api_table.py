@@ -175,7 +175,7 @@ API_TABLE: Mapping[str, ServiceTable] = {
         simulated={
             "PutEvents": "delivered at once; deliveries that wait for another attempt are lost when the cloud ends",
             "PutRule": "schedules fire on the cloud's time; what was due while the cloud was down is not made up",
-            "PutTargets": "functions, topics, queues, log groups and buses are reached; any other target is refused",
+            "PutTargets": "functions, topics, queues, log groups, state machines and buses; another is refused",
         },
     ),
     "iam": ServiceTable(
@@ -290,18 +290,22 @@ API_TABLE: Mapping[str, ServiceTable] = {
                 "CreateEndpoint DeleteEndpoint DescribeEndpoint ListEndpoints",
                 "one model server process a variant on this machine, whatever the instance type and count",
             ),
-            "UpdateEndpoint": "blue/green, all traffic at once: no canary, no bake, no alarm that takes it back",
+            "UpdateEndpoint": (
+                "two fleets of one process a variant, bakes on the cloud's time, alarms that roll back; a step is a "
+                "share of the traffic, in a rolling update too, which so keeps the whole old fleet to its end"
+            ),
             "CreateEndpointConfig": "data is captured; metrics and the disks' encryption have no effect",
             "UpdateEndpointWeightsAndCapacities": "weights are followed; counts are stored",
             "CreateModelPackage": "a version is Completed at once; nothing is validated or scanned",
             "CreateProcessingJob": (
-                "AWS's Spark image alone, as the PySpark that is installed here: one process with two threads, one "
-                "job at a time, whatever the instances; another image, outputs and data sets are refused by name"
+                "a package's image in one process of this machine, or AWS's Spark image as the PySpark that is "
+                "installed here, with two threads whatever the instances; one job at a time; continuous outputs, data "
+                "sets, feature stores and several instances without Spark are refused by name"
             ),
             "CreateTrainingJob": (
-                "the image's train verb in one process of this machine, whatever the instance type; two jobs at a "
-                "time; spot is never interrupted, FastFile is copied first, no metric is published; several "
-                "instances, Pipe mode, file systems, debugger and profiler are refused by name"
+                "the image's train verb in a process of this machine for each instance, whatever its type; two jobs "
+                "at a time; a spot job is interrupted where somebody ends a process; FastFile is copied first, no "
+                "metric is published; Pipe mode, file systems, debugger and profiler are refused by name"
             ),
         },
     ),
@@ -355,12 +359,20 @@ API_TABLE: Mapping[str, ServiceTable] = {
     ),
     "stepfunctions": ServiceTable(
         real=_calls("""
-            CreateStateMachine DeleteStateMachine DescribeExecution DescribeStateMachine
-            DescribeStateMachineForExecution GetExecutionHistory ListExecutions ListStateMachines
+            DescribeExecution DescribeStateMachine DescribeStateMachineForExecution ListExecutions ListStateMachines
             ListTagsForResource SendTaskFailure SendTaskHeartbeat SendTaskSuccess StopExecution TagResource
-            UntagResource UpdateStateMachine
+            UntagResource
         """),
-        simulated={"StartExecution": "interpreted here; waits take their real time, and transitions cost nothing"},
+        simulated={
+            **_each(
+                "CreateStateMachine UpdateStateMachine ValidateStateMachineDefinition",
+                "JSONata and Standard machines; JSONPath, distributed maps, activities, versions and integrations "
+                "other than functions, SageMaker, SNS, SQS, EventBridge and the SDK's are refused by name",
+            ),
+            "DeleteStateMachine": "what runs is aborted at once, not with its next step",
+            "GetExecutionHistory": "a failed branch's neighbours end without an event of their own",
+            "StartExecution": "waits go by the cloud's time, a task's timeout by the machine's; nothing is redriven",
+        },
     ),
     "sts": ServiceTable(real=_calls("AssumeRole GetAccessKeyInfo GetCallerIdentity GetSessionToken")),
     "wafv2": ServiceTable(

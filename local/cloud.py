@@ -30,6 +30,7 @@ from local.parts import (
     start_functions,
     start_moto,
     start_sagemaker,
+    start_states,
 )
 from local.ports import CLOUD_OPTION, LOOPBACK, Ports, listening
 from local.running import ACCOUNT, REGION
@@ -38,6 +39,7 @@ from local.services.cloudformation.api import CloudFormationApi
 from local.services.cloudformation.operations import StackOperations
 from local.services.ecr_images import Images
 from local.services.iam.recording import leave, recorder_for
+from local.services.states.announcing import metric_teller
 from local.site import open_site
 from local.state.leftovers import code_in_use, discard_unused_code
 
@@ -70,7 +72,8 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
         images = Images(state / "images", assembly=assembly)
         sagemaker = start_sagemaker(site, images, stack)
         functions = start_functions(site, stack)
-        schedules = start_events(site, functions)
+        states = start_states(site, functions, stack)
+        schedules = start_events(site, functions, states)
         cloudwatch = make_cloudwatch(site)
         moto = start_moto(
             site,
@@ -82,7 +85,7 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
         )
         discard_unused_code(state / "functions", code_in_use(account=ACCOUNT, region=REGION))
         deployments = Deployments(site.clients("apigateway"), site.store.documents("apigateway/deployments"))
-        stacks = open_stacks(site, stack)
+        stacks = open_stacks(site, sagemaker, stack)
         cloudformation = CloudFormationApi(stacks)
         stack.callback(cloudformation.close)
 
@@ -94,6 +97,7 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
                 sagemaker=sagemaker,
                 cloudformation=cloudformation,
                 cloudwatch=cloudwatch,
+                states=states,
                 images=images,
             ),
             more=ClockApi(site.clock, site.timers).routes(),
@@ -103,16 +107,20 @@ async def local_cloud(*, state: Path, assembly: Path, clock: Clock, ports: Ports
         await listening(cloud_port.start(host=LOOPBACK, port=port), port=port, option=CLOUD_OPTION)
 
         sagemaker.resume()
+        stack.push_async_callback(sagemaker.pause)
         await asyncio.to_thread(deployments.restore)
         await functions.resume()
         schedules.refresh()
         site.timers.start()
         stack.push_async_callback(site.timers.close)
+        stack.push_async_callback(states.close)
         metrics = start_cloudwatch(site, cloudwatch, sagemaker=sagemaker, functions=functions, stack=stack)
+        states.executions.observe(metric_teller(cloudwatch.put))
         stack.push_async_callback(sagemaker.capture.close)
         stack.push_async_callback(asyncio.to_thread, stacks.close)
         await sagemaker.settle()  # no stack can change an endpoint before
         await asyncio.to_thread(stacks.recover)
+        await states.resume()
 
         certificate = ensure_certificate(state / "certificate", clock=site.clock.machine)
         https_url = await open_front_door(

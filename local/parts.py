@@ -49,6 +49,8 @@ from local.services.events.event import DEFAULT_BUS
 from local.services.events.moto_rules import moto_rules
 from local.services.events.schedules import Schedules
 from local.services.events.targets import Judge, Targets
+from local.services.iam.resources import Place as ResourcePlace
+from local.services.iam.resources import function_arn
 from local.services.lambda_ import LambdaService
 from local.services.lambda_api import lambda_handlers
 from local.services.lambda_destinations import Destinations
@@ -63,13 +65,19 @@ from local.services.sagemaker.fleet import Fleet, build_fleet
 from local.services.sagemaker.model_server import Machine
 from local.services.sagemaker.moto_state import MotoState
 from local.services.sagemaker.plan import FleetPlan
-from local.services.sagemaker.processing.jobs import resumed_processing_jobs
+from local.services.sagemaker.processing.jobs import ProcessingJobs, processing_jobs
 from local.services.sagemaker.registry import ModelRegistry
 from local.services.sagemaker.resumption import resume_endpoints
+from local.services.sagemaker.rollback_alarms import reading_with
 from local.services.sagemaker.runtime import Region, RuntimeService
 from local.services.sagemaker.state_changes import AnnouncedBoard, job_teller
-from local.services.sagemaker.training.jobs import resumed_jobs
+from local.services.sagemaker.training.jobs import TrainingJobs, training_jobs
 from local.services.sagemaker_runtime_api import InvokeEndpointApi, InvokeEndpointStreamApi
+from local.services.states.announcing import event_teller
+from local.services.states.calls import CloudCalls
+from local.services.states.operations import Judge as RoleJudge
+from local.services.states.service import Place as StatesPlace
+from local.services.states.service import StepFunctions
 from local.site import Site
 from local.timers import Phase
 
@@ -85,10 +93,19 @@ class SageMaker:
     control_plane: ControlPlane
     runtime: RuntimeService
     capture: DataCapture
+    jobs: TrainingJobs
+    processing: ProcessingJobs
 
     def resume(self) -> None:
-        """Begins to start what was in service when the cloud ended."""
+        """Begins to start what was in service or in progress when the cloud ended."""
         resume_endpoints(self.state, self.endpoints)
+        self.jobs.resume()
+        self.processing.resume()
+
+    async def pause(self) -> None:
+        """Ends the jobs' processes while the APIs still answer: what the cloud's end breaks would look failed."""
+        await self.jobs.close()
+        await self.processing.close()
 
     async def settle(self) -> None:
         """Waits until no endpoint is on its way anywhere."""
@@ -96,7 +113,7 @@ class SageMaker:
 
 
 def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMaker:
-    """Jobs that an earlier cloud left in progress have failed; endpoints wait for `resume`."""
+    """What an earlier cloud left in service or in progress waits for `resume`."""
     machine = _machine(site, images)
     records = SageMakerRecords(
         training_jobs=site.store.documents("sagemaker/training-jobs"),
@@ -113,13 +130,20 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
     )
     state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers, now=site.clock.now)
     board = AnnouncedBoard(state, site.bus.put_event, site.clock.now)
-    endpoints = Endpoints(make_fleet=partial(_build_fleet, machine), board=board, flush=site.lines.flush)
+    endpoints = Endpoints(
+        make_fleet=partial(_build_fleet, machine),
+        board=board,
+        flush=site.lines.flush,
+        timers=site.timers,
+        clock=site.clock,
+        watch_alarms=reading_with(lambda role: site.clients_of(role, "SageMaker")("cloudwatch")),
+    )
     stack.push_async_callback(endpoints.close)
     later = asyncio.get_running_loop().call_soon_threadsafe
     changed = job_teller(put_event=site.bus.put_event, now=site.clock.now, later=later)
-    jobs = resumed_jobs(machine, records.training_jobs, changed=changed)
+    jobs = training_jobs(machine, records.training_jobs, changed=changed)
     stack.push_async_callback(jobs.close)
-    processing = resumed_processing_jobs(machine, records.processing_jobs, changed=changed)
+    processing = processing_jobs(machine, records.processing_jobs, changed=changed)
     stack.push_async_callback(processing.close)
     control_plane = ControlPlane(
         state=state,
@@ -135,7 +159,8 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
     )
     capture = DataCapture(timers=site.timers, store=site.clients("s3"), role=machine.role, log=site.lines.write)
     runtime.observe(capture.observe)
-    return SageMaker(state, endpoints, control_plane, runtime, capture)
+    runtime.observe(lambda record: endpoints.invoked(record.invocation.endpoint))
+    return SageMaker(state, endpoints, control_plane, runtime, capture, jobs, processing)
 
 
 def _machine(site: Site, images: Images) -> Machine:
@@ -187,7 +212,33 @@ def start_functions(site: Site, stack: AsyncExitStack) -> LambdaService:
     return functions
 
 
-def start_events(site: Site, functions: LambdaService) -> Schedules:
+def start_states(site: Site, functions: LambdaService, stack: AsyncExitStack) -> StepFunctions:
+    """Step Functions; executions that an earlier cloud left under way wait for `resume`."""
+    authority = site.access.authority
+    place = ResourcePlace(ACCOUNT, REGION, site.access.resources)
+    calls = CloudCalls(
+        functions=functions,
+        clients_of=site.clients_of,
+        may=authority.may,
+        function_arn=partial(function_arn, place=place),
+        clock=site.clock.machine,
+    )
+    stack.callback(calls.close)
+    states = StepFunctions(
+        documents=site.store.documents,
+        timers=site.timers,
+        clock=site.clock,
+        machine_clock=site.clock.machine,
+        calls=calls,
+        judge=RoleJudge(trusts=authority.may_be_assumed, may=authority.may),
+        place=StatesPlace(ACCOUNT, REGION),
+        log=site.lines.write,
+    )
+    states.executions.observe(event_teller(site.bus.put_event, site.clock.now))
+    return states
+
+
+def start_events(site: Site, functions: LambdaService, states: StepFunctions) -> Schedules:
     """EventBridge: what rules reach; their schedules wait for `refresh`, once moto knows the rules again."""
     authority, resources = site.access.authority, site.access.resources
     site.bus.targets = Targets(
@@ -201,6 +252,7 @@ def start_events(site: Site, functions: LambdaService) -> Schedules:
             queue_key=resources.queue_key,
         ),
         endpoint_url=site.url,
+        start_execution=states.start_from_rule,
     )
     return Schedules(
         rules=moto_rules(account=ACCOUNT, region=REGION),
@@ -291,8 +343,9 @@ def start_moto(
     return moto
 
 
-def open_stacks(site: Site, stack: AsyncExitStack) -> StackOperations:
+def open_stacks(site: Site, sagemaker: SageMaker, stack: AsyncExitStack) -> StackOperations:
     """CloudFormation's stacks; those that were cut off wait for `recover`."""
+    loop = asyncio.get_running_loop()
     return StackOperations(
         records=StackRecords(
             stacks=DocumentStackStore(site.store.documents("cloudformation/stacks")),
@@ -302,6 +355,7 @@ def open_stacks(site: Site, stack: AsyncExitStack) -> StackOperations:
         clients_as=partial(_clients_as, site),
         clock=InterruptibleClock(),
         receiver=stack.enter_context(HttpReceiver().listening()),
+        hurry=lambda endpoint: loop.call_soon_threadsafe(sagemaker.endpoints.hurry, endpoint),
     )
 
 
@@ -325,6 +379,7 @@ def answers(  # noqa: PLR0913  # the services that answer
     sagemaker: SageMaker,
     cloudformation: CloudFormationApi,
     cloudwatch: CloudWatch,
+    states: StepFunctions,
     images: Images,
 ) -> Answers:
     """Who answers which call, once the guard has let it pass."""
@@ -335,6 +390,7 @@ def answers(  # noqa: PLR0913  # the services that answer
             **site.access.sts.handlers(),
             **cloudformation.handlers(),
             **cloudwatch.handlers(),
+            **states.handlers(),
             **EcrApi(images, site.clients, backend).handlers(),
             **lambda_handlers(functions, account=MotoAccount(ACCOUNT, REGION), backend=backend),
             ApiCall("sagemaker-runtime", "InvokeEndpoint"): InvokeEndpointApi(sagemaker.runtime),

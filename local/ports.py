@@ -48,5 +48,12 @@ async def listening(start: Awaitable[T], *, port: int, option: str) -> T:
         raise _cannot_listen(port, option, error) from error
 
 
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 def _cannot_listen(port: int, option: str, error: OSError) -> OperatorError:
     return OperatorError(f"cannot listen on port {port}: {error.strerror}; {option} takes another port")

@@ -15,7 +15,7 @@ from local.client import aws_client
 from local.clock import Clock, CloudClock
 from local.deploy.handlers import Clients
 from local.logs import LogFiles, LogWriter, MotoLogStore
-from local.ports import LOOPBACK
+from local.ports import LOOPBACK, free_port
 from local.processes import Children
 from local.running import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
 from local.services.events.bus import EventBus, Place
@@ -23,7 +23,6 @@ from local.services.events.moto_rules import moto_rules
 from local.services.iam.access import Access, account_access
 from local.services.lambda_environment import Credentials
 from local.services.sagemaker.artifact import remove_folder
-from local.services.sagemaker.model_server import free_port
 from local.state.keeper import Keeper, opened_state
 from local.state.store import StateStore
 from local.timers import Timers

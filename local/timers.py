@@ -42,6 +42,8 @@ class Phase(IntEnum):
     """What schedules start, and what has waited."""
     EVALUATION = 2
     """What looks at the outcome: alarms."""
+    REACTION = 3
+    """What goes by the verdict: a rollout that its alarms may end."""
 
 
 class AdvanceRefused(ValueError):
@@ -98,6 +100,10 @@ class Timers:
 
     async def sleep(self, seconds: float) -> None:
         """Come back once so much of the cloud's time has passed. Nobody waits for a task that sleeps here."""
+        await self.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+    async def sleep_until(self, moment: datetime, *, phase: Phase = Phase.SCHEDULE) -> None:
+        """The same, up to a moment of the cloud's time."""
         loop, sleeper = asyncio.get_running_loop(), asyncio.current_task()
         woken: asyncio.Future[None] = loop.create_future()
 
@@ -108,12 +114,24 @@ class Timers:
                 woken.set_result(None)
 
         was_active = sleeper in self._active
-        timer = self.at(self._clock.now() + timedelta(seconds=seconds), wake)
+        timer = self.at(moment, wake, phase=phase)
         self._rest(sleeper)
         try:
             await woken
         finally:
             timer.cancel()
+
+    def rest(self) -> Callable[[], None]:
+        """Nobody waits for the current task any more, until the function is called that this returns."""
+        sleeper = asyncio.current_task()
+        was_active = sleeper in self._active
+
+        def wake() -> None:
+            if was_active and sleeper is not None and not sleeper.done():
+                self._active.add(sleeper)
+
+        self._rest(sleeper)
+        return wake
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work of which `advance_to` waits for the end."""

@@ -24,6 +24,7 @@ from local.deploy.resources import (
     sns,
     sqs,
     ssm,
+    stepfunctions,
     wafv2,
 )
 from local.deploy.resources.custom import CustomResource
@@ -85,6 +86,7 @@ _HANDLERS: tuple[type[AwsResource], ...] = (
     sqs.Queue,
     sqs.QueuePolicy,
     ssm.Parameter,
+    stepfunctions.StateMachine,
     wafv2.WebAcl,
     wafv2.WebAclAssociation,
 )

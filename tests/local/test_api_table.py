@@ -27,6 +27,7 @@ OF_FLYBALLS_OWN = {
     ("sagemaker", "StopTrainingJob"),
     ("sagemaker", "UpdateEndpoint"),
     ("sagemaker-runtime", "InvokeEndpointWithResponseStream"),
+    ("stepfunctions", "ValidateStateMachineDefinition"),
 }
 """Operations that moto lacks and Flyball adds."""
 

@@ -220,20 +220,20 @@ async def test_a_target_out_of_reach_and_a_schedule_that_is_none_are_refused(tmp
     def refused(cloud: LocalCloud) -> tuple[str, str]:
         events = cloud.clients("events")
         events.put_rule(Name="any", ScheduleExpression="rate(1 hour)")
-        machine = {
+        stream = {
             "Id": "1",
-            "Arn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:loop",
+            "Arn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/loop",
             "RoleArn": "arn:aws:iam::1:role/r",
         }
         return (
-            _error(partial(events.put_targets, Rule="any", Targets=[machine])),
+            _error(partial(events.put_targets, Rule="any", Targets=[stream])),
             _error(partial(events.put_rule, Name="odd", ScheduleExpression="cron(61 * * * ? *)")),
         )
 
     async with running(tmp_path) as cloud:
         target, expression = await asyncio.to_thread(refused, cloud)
 
-    assert "(states); the local cloud's rules reach functions (lambda), topics (sns)" in target
+    assert "(kinesis); the local cloud's rules reach functions (lambda), topics (sns)" in target
     assert "Parameter ScheduleExpression is not valid: found '61'; allowed: 0 to 59, in order" in expression
 
 

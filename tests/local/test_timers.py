@@ -240,3 +240,31 @@ def test_what_a_machine_that_slept_has_missed_is_not_made_up() -> None:
     asyncio.run(live())
 
     assert [due for _name, due, _now in world.did] == [datetime(2026, 1, 1, 1, 0, tzinfo=UTC)]
+
+
+def test_an_advance_goes_on_without_a_task_that_rests_and_waits_again_once_it_is_woken() -> None:
+    world = World()
+    steps: list[tuple[str, datetime]] = []
+
+    async def story() -> None:
+        heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def resting() -> None:
+            wake = world.timers.rest()
+
+            async def call(_due: datetime) -> None:
+                wake()
+                heard.set_result(None)
+
+            world.timers.at(START + timedelta(seconds=60), call)
+            await heard
+            for _turn in range(10):
+                await asyncio.sleep(0)
+            steps.append(("woken", world.clock.now()))
+
+        world.timers.begin(resting())
+        await world.timers.advance_to(START + timedelta(seconds=120))
+
+    asyncio.run(story())
+
+    assert steps == [("woken", START + timedelta(seconds=60))]

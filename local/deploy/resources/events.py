@@ -19,9 +19,9 @@ class Rule(AwsResource):
     name_properties = ("Name",)
     implemented = words("Name Description EventPattern EventBusName ScheduleExpression State Targets Tags")
     simulated: ClassVar[Mapping[str, str]] = {
-        "Targets.Arn": "functions, topics, queues, log groups and buses are reached, a log group whatever its policy; "
-        "any other target is refused",
-        "Targets.RoleArn": "judged where the target is a bus",
+        "Targets.Arn": "functions, topics, queues, log groups, state machines and buses are reached, a log group "
+        "whatever its policy; any other target is refused",
+        "Targets.RoleArn": "judged where the target is a bus or a state machine",
         "RoleArn": "stored and reported; EventBridge uses a target's role, or the target's policy",
     }
     attributes = words("Arn RuleName")

@@ -1,33 +1,47 @@
-"""Delivers an event to one target of a rule: a function, a topic, a queue, a log group, another bus.
+"""Delivers an event to one target of a rule: a function, a topic, a queue, a log group, a state machine, another bus.
 
 Whether EventBridge may is asked first, in the words of the target's own policy: lambda:InvokeFunction, sns:Publish,
 sqs:SendMessage, and the use of the key that a topic or a queue is encrypted with. A bus is reached in the name of the
-target's role, where it has one; log groups are not judged.
+target's role, where it has one, a state machine in no other way; log groups are not judged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.services.lambda_function import Invocation, InvocationRefused, InvocationType
+from local.services.states.failures import StatesRefused
 
 PRINCIPAL: Final = "events.amazonaws.com"
 KEY_ACTIONS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
 GONE: Final = frozenset(
     {"NotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 )
-REACHED: Final = "functions (lambda), topics (sns), queues (sqs), log groups (logs) and event buses (events)"
+REACHED: Final = ", ".join(
+    (
+        *("functions (lambda)", "topics (sns)", "queues (sqs)", "log groups (logs)", "state machines (states)"),
+        "event buses (events)",
+    )
+)
 
 Target = Mapping[str, Any]
 LogSink = Callable[[str, str, Sequence[str]], None]
 PutEvent = Callable[[str, Mapping[str, Any]], None]
 """(bus's name, event's document): hands an event on to another bus."""
+
+StartExecution = Callable[[str, str], Awaitable[None]]
+"""(state machine's ARN, input) -> begins an execution. Raises: StatesRefused."""
+
+
+async def _no_machines(arn: str, _input: str) -> None:
+    """For a cloud without state machines."""
+    raise StatesRefused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
 
 
 class TargetFailed(Exception):
@@ -80,6 +94,7 @@ class Targets:
     log: LogSink
     judge: Judge
     endpoint_url: str
+    start_execution: StartExecution = _no_machines
 
     async def deliver(self, target: Target, text: str, *, rule_arn: str, hand_on: PutEvent) -> None:
         """Raises: TargetFailed."""
@@ -95,6 +110,8 @@ class Targets:
                 await self.send(arn, text, rule_arn=rule_arn, parameters=target.get("SqsParameters"))
             case "logs":
                 self._write(arn, text)
+            case "states":
+                await self._start(target, text)
             case "events":
                 self._hand_on(target, text, hand_on)
             case service:
@@ -129,6 +146,15 @@ class Targets:
         except InvocationRefused as refusal:
             raise TargetFailed(refusal.code, str(refusal), is_final=refusal.status in (400, 404)) from refusal
 
+    async def _start(self, target: Target, text: str) -> None:
+        arn, role = str(target["Arn"]), str(target.get("RoleArn"))
+        if (refusal := self.judge.role_may(role, "states:StartExecution", arn)) is not None:
+            raise TargetFailed("NO_PERMISSIONS", refusal, is_final=True)
+        try:
+            await self.start_execution(arn, text)
+        except StatesRefused as refused:
+            raise TargetFailed(refused.code, str(refused), is_final=True) from refused
+
     async def _call(self, service: str, call: Callable[[Any], object]) -> None:
         client = self.client(service)
         try:
@@ -159,4 +185,6 @@ def unreachable(service: str, arn: str) -> str:
 def is_within_reach(arn: str) -> bool:
     """Whether rules can reach a target at all."""
     parts = arn.split(":")
-    return (len(parts) > 5 and parts[2] in ("lambda", "sns", "sqs", "logs")) or ":event-bus/" in arn
+    return (len(parts) > 5 and parts[2] in ("lambda", "sns", "sqs", "logs")) or any(
+        kind in arn for kind in (":event-bus/", ":stateMachine:")
+    )

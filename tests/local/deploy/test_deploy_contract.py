@@ -974,6 +974,6 @@ def test_every_type_has_its_case() -> None:
     elsewhere = {"AWS::CloudFormation::CustomResource"}
     missing = default_registry().handlers.keys() - {case.resource_type for case in CASES} - elsewhere
 
-    # test_deploy_ec2.py and test_deploy_authorization.py
-    others = ("AWS::EC2::", "AWS::Cognito::", "AWS::WAFv2::")
+    # test_deploy_ec2.py, test_deploy_authorization.py, test_deploy_stepfunctions.py
+    others = ("AWS::EC2::", "AWS::Cognito::", "AWS::StepFunctions::", "AWS::WAFv2::")
     assert {name for name in missing if not name.startswith(others)} == set()

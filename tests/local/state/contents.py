@@ -458,23 +458,6 @@ def look_at_ssm(account: Account) -> object:
     ]
 
 
-def fill_stepfunctions(account: Account) -> None:
-    client = account.client("stepfunctions")
-    definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
-    machine = client.create_state_machine(name="machine", definition=definition, roleArn=ROLE)["stateMachineArn"]
-    client.start_execution(stateMachineArn=machine, name="run", input="{}")
-
-
-def look_at_stepfunctions(account: Account) -> object:
-    client = account.client("stepfunctions")
-    machine = client.list_state_machines()["stateMachines"][0]["stateMachineArn"]
-    executions = client.list_executions(stateMachineArn=machine)["executions"]
-    return [
-        client.describe_state_machine(stateMachineArn=machine),
-        client.describe_execution(executionArn=executions[0]["executionArn"]),
-    ]
-
-
 def fill_sts(account: Account) -> None:
     account.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="session")
 
@@ -530,7 +513,6 @@ CONTENTS: Mapping[str, Content] = {
     "sns": Content(fill_sns, look_at_sns),
     "sqs": Content(fill_sqs, look_at_sqs),
     "ssm": Content(fill_ssm, look_at_ssm),
-    "stepfunctions": Content(fill_stepfunctions, look_at_stepfunctions),
     "sts": Content(fill_sts, look_at_sts),
     "wafv2": Content(fill_wafv2, look_at_wafv2),
 }

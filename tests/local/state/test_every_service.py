@@ -14,7 +14,7 @@ from tests.local.state.moto_account import Account, account
 
 pytestmark = pytest.mark.slow
 
-WITHOUT_MOTO = {"cloudformation", "ecr", "sagemaker-runtime"}
+WITHOUT_MOTO = {"cloudformation", "ecr", "sagemaker-runtime", "stepfunctions"}
 """Services that moto answers no call of here: who answers keeps documents, or has nothing to keep."""
 
 

@@ -70,6 +70,7 @@ class Engine:
     on_event: Callable[[StackEvent], None]
     receiver: ResponseReceiver
     registry: Registry = field(default_factory=default_registry)
+    hurry: Callable[[str], object] = lambda _endpoint: None
 
     def plan(self, stack: AssemblyStack, *, parameters: Mapping[str, str] | None = None) -> Plan:
         """What deploying `stack` would do now; reads only."""
@@ -227,6 +228,7 @@ class Engine:
             receiver=self.receiver,
             region=REGION,
             account=ACCOUNT,
+            hurry=self.hurry,
         )
 
 

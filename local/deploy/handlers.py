@@ -57,7 +57,10 @@ class Unheard:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a handler works with; `attempt` hears of the creation that is under way."""
+    """What a handler works with; `attempt` hears of the creation that is under way.
+
+    `hurry` is told of an endpoint whose update is waited for: the local cloud need not take its time over it.
+    """
 
     clients: Clients
     clock: Clock
@@ -65,6 +68,7 @@ class Surroundings:
     region: str = "us-east-1"
     account: str = "123456789012"
     attempt: Attempt = field(default_factory=Unheard)
+    hurry: Callable[[str], object] = lambda _endpoint: None
 
 
 class ResourceHandler(Protocol):

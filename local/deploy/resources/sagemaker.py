@@ -58,10 +58,10 @@ class EndpointConfig(AwsResource):
     implemented = words("DataCaptureConfig EndpointConfigName ProductionVariants Tags")
     simulated: ClassVar[Mapping[str, str]] = {
         "KmsKeyId": "stored and reported; volumes are this machine's",
-        "ExecutionRoleArn": "stored and reported; model servers run with this machine's rights",
+        "ExecutionRoleArn": "a rollout's alarms are read in its name; model servers run with this machine's rights",
         "EnableNetworkIsolation": "stored and reported; the model servers' network is this machine's",
         "VpcConfig": "stored and reported; there is no VPC here",
-        "MetricsConfig": "stored; the local endpoint publishes no metrics",
+        "MetricsConfig": "stored; metrics are published as ever, whatever it says",
         "ProductionVariants.InitialInstanceCount": "stored and reported; a variant has one process",
         "ProductionVariants.InstanceType": "stored and reported; a variant runs on this machine",
         "ProductionVariants.InferenceAmiVersion": "stored and reported; a variant runs on this machine's drivers",
@@ -96,12 +96,15 @@ class Endpoint(AwsResource):
     service = "sagemaker"
     operation = "update_endpoint"
     name_properties = ("EndpointName",)
-    implemented = words("EndpointName EndpointConfigName Tags")
+    implemented = words("""
+        EndpointName EndpointConfigName Tags
+        RetainAllVariantProperties ExcludeRetainedVariantProperties RetainDeploymentConfig
+    """)
     simulated: ClassVar[Mapping[str, str]] = {
-        "DeploymentConfig": "stored and reported; an update moves all traffic at once, and no alarm takes it back",
-        "RetainAllVariantProperties": "accepted; nothing scales here, so there is nothing to retain",
-        "ExcludeRetainedVariantProperties": "accepted; nothing scales here, so there is nothing to retain",
-        "RetainDeploymentConfig": "decides which DeploymentConfig is reported, and no more",
+        "DeploymentConfig": (
+            "followed: steps, bakes, alarms, rollback; a batch of instances is a share of the traffic, and a stack "
+            "waits no longer for a bake once 5 seconds have brought no request"
+        ),
     }
     attributes = words("EndpointArn EndpointName")
 
@@ -120,6 +123,7 @@ class Endpoint(AwsResource):
         if serving != new["EndpointConfigName"]:
             passed = {key: value for key, value in new.items() if key not in ("EndpointName", "Tags")}
             self.call("update_endpoint", {**passed, "EndpointName": name})
+            self.surroundings.hurry(name)
             self._wait(name, new["EndpointConfigName"], _UPDATE_LIMIT)
         _retag(self, physical_id, old, new)
         return _endpoint(physical_id)

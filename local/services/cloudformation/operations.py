@@ -65,7 +65,10 @@ class StackRecords:
 
 @dataclass
 class StackOperations:
-    """Carries out what callers ask for, in the name of the role that they pass. `on_event` hears each event."""
+    """Carries out what callers ask for, in the name of the role that they pass. `on_event` hears each event.
+
+    `hurry` is told of an endpoint whose update a stack waits for.
+    """
 
     records: StackRecords
     clients_as: ClientsAs
@@ -73,6 +76,7 @@ class StackOperations:
     receiver: ResponseReceiver
     registry: Registry = field(default_factory=default_registry)
     on_event: Callable[[StackEvent], None] = lambda _event: None
+    hurry: Callable[[str], object] = lambda _endpoint: None
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="cloudformation")
@@ -124,6 +128,7 @@ class StackOperations:
             on_event=tell,
             receiver=self.receiver,
             registry=self.registry,
+            hurry=self.hurry,
         )
 
     def foresee(self, request: StackRequest) -> Foresight:

@@ -55,7 +55,8 @@ class ServiceMetrics:
         ]
         if status is not None:
             values.append(("ModelLatency", float(record.model_latency_us), "Microseconds"))
-        self._all(SAGEMAKER, values, [where])
+        # The second set tells the fleets of a rollout apart.
+        self._all(SAGEMAKER, values, [where, {**where, "EndpointConfigName": invocation.target.config_name}])
 
     def ran(self, run: FunctionRun) -> None:
         """A function has run, or was not let."""

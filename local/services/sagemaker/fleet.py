@@ -1,6 +1,7 @@
 """The servers of one endpoint config, and how an endpoint shares its traffic between fleets.
 
-Today one fleet has all the traffic. A canary is two shares: that is what `Traffic` is for.
+While an endpoint is updated two fleets share its traffic. A fleet that is restarting its server gets none meanwhile, as
+SageMaker's router leaves out an instance that does not pass its pings.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ class Fleet:
     def config_name(self) -> str:
         return self.plan.config_name
 
+    @property
+    def is_able(self) -> bool:
+        """Whether a server of each variant can be asked now."""
+        return all(server.url is not None for server in self.servers.values())
+
     async def start(self) -> StartFailure | None:
         """Bring every variant into service; when one fails, end the others and return its failure."""
         started = await asyncio.gather(*(server.start() for server in self.servers.values()))
@@ -57,10 +63,12 @@ class Fleet:
     async def drain(self) -> None:
         """Wait until no request is under way, for as long as one may take, then end every server."""
         waiting = [asyncio.ensure_future(server.in_flight.none.wait()) for server in self.servers.values()]
-        _done, late = await asyncio.wait(waiting, timeout=DRAIN_SECONDS)
-        for task in late:
-            task.cancel()
-        await self.stop()
+        try:
+            await asyncio.wait(waiting, timeout=DRAIN_SECONDS)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await self.stop()
 
     async def stop(self) -> None:
         """End every server at once."""
@@ -73,15 +81,16 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Which fleets answer, and with what share each."""
+    """Which fleets answer, and with what share each: one has nothing, or some, or all of it."""
 
     shares: tuple[tuple[Fleet, float], ...] = ()
     chance: Chance = random.random
 
     def pick(self) -> Fleet:
-        """A fleet, by share."""
-        fleets = {index: share for index, (_fleet, share) in enumerate(self.shares)}
-        return self.shares[weighted(fleets, self.chance)][0]
+        """A fleet, by share, among those that can be asked; any that has a share where none can."""
+        active = [(fleet, share) for fleet, share in self.shares if share > 0]
+        able = [(fleet, share) for fleet, share in active if fleet.is_able] or active
+        return able[weighted({index: share for index, (_fleet, share) in enumerate(able)}, self.chance)][0]
 
 
 def weighted(weights: Mapping[Key, float], chance: Chance) -> Key:

@@ -5,14 +5,16 @@ What the local cloud does not implement is refused by name when a config is made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.models import Model as FakeModel
 
-from local.services.sagemaker.endpoints import EndpointState
+from local.services.sagemaker.endpoints import EndpointState, EndpointStatus
+from local.services.sagemaker.pending import PendingDeployment, in_service, retaining
 from local.services.sagemaker.plan import (
     DEFAULT_STARTUP_SECONDS,
     CapturePlan,
@@ -23,6 +25,9 @@ from local.services.sagemaker.plan import (
 from model_packages.errors import UnsupportedResource
 
 Registered = Callable[[str], Sequence[Mapping[str, Any]]]
+
+UNDER_WAY: Final = (EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.ROLLING_BACK)
+"""While an endpoint is shown so, a deployment is pending."""
 
 REFUSED_CONFIG_MEMBERS: Final = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 REFUSED_VARIANT_MEMBERS: Final = (
@@ -104,7 +109,10 @@ class Model(FakeModel):
 
 
 class Endpoint(FakeEndpoint):
-    """moto's endpoint, with what an update may bring."""
+    """moto's endpoint, with what an update may bring. `pending_...` is of the deployment that is under way."""
+
+    pending_deployment_summary: Mapping[str, Any] | None = None
+    pending_capture_config: Mapping[str, Any] | None = None
 
     def __init__(self, parameters: Mapping[str, Any], *, config: FakeEndpointConfig, state: MotoState) -> None:
         super().__init__(
@@ -138,7 +146,7 @@ class MotoState:
         registered: Registered = nothing_registered,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.account_id, self.region, self._now = account_id, region, now
+        self.account_id, self.region, self.now = account_id, region, now
         self.registered = registered
 
     def arn(self, kind: str, name: str) -> str:
@@ -156,19 +164,33 @@ class MotoState:
         if shown.endpoint_config_name != state.config_name:
             config = self.backend.endpoint_configs.get(state.config_name)
             self._show_config(shown, state.config_name, config)
+        if isinstance(shown, Endpoint) and state.status not in UNDER_WAY:
+            shown.pending_deployment_summary = shown.pending_capture_config = None
         shown.endpoint_status = state.status.value
         shown.failure_reason = state.failure_reason  # type: ignore[assignment]  # moto's is always None
-        shown.last_modified_time = self._now().replace(tzinfo=None)
+        shown.last_modified_time = self.now().replace(tzinfo=None)
 
     def remove(self, endpoint: str) -> None:
         """Make the endpoint unknown."""
         del self.backend.endpoints[endpoint]
 
+    def stage(self, endpoint: str, pending: PendingDeployment) -> None:
+        """Make DescribeEndpoint say where a deployment stands."""
+        shown = self.backend.endpoints[endpoint]
+        if isinstance(shown, Endpoint):
+            shown.pending_deployment_summary = pending.summary()
+
     def _show_config(self, shown: FakeEndpoint, name: str, config: FakeEndpointConfig | None) -> None:
         shown.endpoint_config_name = name
-        if config is not None:
-            shown.production_variants = self.variants(config)
-            shown.data_capture_config = config.data_capture_config
+        if config is None:
+            return
+        shown.production_variants = self.variants(config)
+        shown.data_capture_config = config.data_capture_config
+        if isinstance(shown, Endpoint) and (pending := shown.pending_deployment_summary) is not None:
+            if pending["EndpointConfigName"] == name:
+                shown.production_variants = in_service(shown.production_variants, pending)
+            if shown.pending_capture_config is not None:
+                shown.data_capture_config = dict(shown.pending_capture_config)
 
     def variants(self, config: FakeEndpointConfig) -> list[dict[str, Any]]:
         """The variants of a config as DescribeEndpoint shows them once they serve."""
@@ -190,7 +212,7 @@ class MotoState:
             image = self._container(model_name).image
         except LookupError:
             return {}
-        return {"DeployedImages": [{"SpecifiedImage": image, "ResolutionTime": self._now().isoformat()}]}
+        return {"DeployedImages": [{"SpecifiedImage": image, "ResolutionTime": self.now().isoformat()}]}
 
     def reweigh(self, endpoint: str, wanted: Iterable[Mapping[str, Any]]) -> None:
         """Show new weights and instance counts.
@@ -219,13 +241,23 @@ class MotoState:
         if config is None:
             return None
         variants = tuple(self._variant(variant) for variant in config.production_variants)
-        return FleetPlan(config_name, variants, _capture_plan(config.data_capture_config))
+        role = getattr(config, "execution_role_arn", None)
+        return FleetPlan(config_name, variants, _capture_plan(config.data_capture_config), role)
+
+    def retained(self, plan: FleetPlan, endpoint: FakeEndpoint, *, excluded: Collection[str] = ()) -> FleetPlan:
+        """The plan with what the endpoint has now: its variants' counts and weights, and what it captures."""
+        kept = retaining(plan, endpoint.production_variants or (), excluded=excluded)
+        if "DataCaptureConfig" in excluded:
+            return kept
+        return replace(kept, capture=_capture_plan(endpoint.data_capture_config or {}))
 
     def _variant(self, variant: Mapping[str, Any]) -> VariantPlan:
         return VariantPlan(
             name=variant["VariantName"],
             container=self._container(variant["ModelName"]),
             weight=float(variant.get("InitialVariantWeight", 1.0)),
+            instances=int(variant.get("InitialInstanceCount", 1)),
+            instance_type=variant.get("InstanceType"),
             startup_seconds=float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS)),
         )
 

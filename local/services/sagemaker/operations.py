@@ -14,7 +14,9 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpoint
 
 from local.services.sagemaker.endpoints import EndpointState, EndpointStatus
+from local.services.sagemaker.guardrails import Guardrails, InvalidDeployment, guardrails
 from local.services.sagemaker.moto_state import Endpoint, EndpointConfig, MotoState, refuse_config
+from local.services.sagemaker.pending import launching
 from local.services.sagemaker.plan import FleetPlan
 from local.services.sagemaker.service_model import check, invalid
 from model_packages.errors import UnsupportedResource
@@ -25,7 +27,13 @@ Later = Callable[..., object]
 """`later(function, *arguments)` calls it in the event loop, as `loop.call_soon_threadsafe` does."""
 
 IN_PROGRESS: Final = frozenset(
-    {EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.SYSTEM_UPDATING, EndpointStatus.DELETING}
+    {
+        EndpointStatus.CREATING,
+        EndpointStatus.UPDATING,
+        EndpointStatus.SYSTEM_UPDATING,
+        EndpointStatus.ROLLING_BACK,
+        EndpointStatus.DELETING,
+    }
 )
 
 
@@ -33,7 +41,7 @@ class EndpointCommands(Protocol):
     """What `Endpoints` is told to do."""
 
     def create(self, endpoint: str, plan: FleetPlan) -> None: ...
-    def update(self, endpoint: str, plan: FleetPlan) -> None: ...
+    def update(self, endpoint: str, plan: FleetPlan, rails: Guardrails) -> None: ...
     def delete(self, endpoint: str) -> None: ...
     def reweigh(self, endpoint: str, weights: Mapping[str, float]) -> None: ...
 
@@ -94,12 +102,14 @@ class EndpointOperations:
             if name in backend.endpoints:
                 raise invalid(f'Cannot create already existing endpoint "{arn}".')
             plan = self._plan(config_name)
+            _guardrails(parameters.get("DeploymentConfig"), plan)
             backend.endpoints[name] = Endpoint(
                 parameters,
                 config=backend.endpoint_configs[config_name],
                 state=self._state,
             )
             self._state.show(name, EndpointState(EndpointStatus.CREATING, config_name))
+            self._state.stage(name, launching(plan, now=self._state.now()))
         self._later(self._endpoints.create, name, plan)
         return {"EndpointArn": arn}
 
@@ -111,11 +121,12 @@ class EndpointOperations:
             endpoint = self._settled(name)
             if endpoint.endpoint_status == EndpointStatus.FAILED:
                 raise invalid(f'Cannot update failed endpoint "{endpoint.arn}"; delete it and create it again.')
-            plan = self._plan(parameters["EndpointConfigName"])
-            if isinstance(endpoint, Endpoint) and not parameters.get("RetainDeploymentConfig"):
-                endpoint.last_deployment_config = parameters.get("DeploymentConfig")
+            plan = self._plan_of_update(endpoint, parameters)
+            rails = _guardrails(_deployment_config(endpoint, parameters), plan)
+            self._note_update(endpoint, parameters)
             self._state.show(name, EndpointState(EndpointStatus.UPDATING, endpoint.endpoint_config_name))
-        self._later(self._endpoints.update, name, plan)
+            self._state.stage(name, launching(plan, now=self._state.now()))
+        self._later(self._endpoints.update, name, plan, rails)
         return {"EndpointArn": endpoint.arn}
 
     def delete_endpoint(self, parameters: Document) -> None:
@@ -141,6 +152,22 @@ class EndpointOperations:
         self._later(self._endpoints.reweigh, name, weights)
         return {"EndpointArn": endpoint.arn}
 
+    def _plan_of_update(self, endpoint: FakeEndpoint, parameters: Document) -> FleetPlan:
+        """The new config's plan, with what is retained of the endpoint."""
+        plan = self._plan(parameters["EndpointConfigName"])
+        if not parameters.get("RetainAllVariantProperties"):
+            return plan
+        return self._state.retained(plan, endpoint, excluded=_excluded(parameters))
+
+    @staticmethod
+    def _note_update(endpoint: FakeEndpoint, parameters: Document) -> None:
+        """Keep what the update says beside the config."""
+        if not isinstance(endpoint, Endpoint):
+            return
+        endpoint.last_deployment_config = _deployment_config(endpoint, parameters)
+        if parameters.get("RetainAllVariantProperties") and "DataCaptureConfig" not in _excluded(parameters):
+            endpoint.pending_capture_config = dict(endpoint.data_capture_config or {})
+
     def _settled(self, name: str) -> FakeEndpoint:
         """The endpoint, if nothing is going on with it."""
         endpoint = self._state.backend.endpoints.get(name)
@@ -161,3 +188,22 @@ class EndpointOperations:
 
     def _arn(self, kind: str, name: str) -> str:
         return self._state.arn(kind, name)
+
+
+def _guardrails(config: Document | None, plan: FleetPlan) -> Guardrails:
+    try:
+        return guardrails(config, plan)
+    except InvalidDeployment as error:
+        raise invalid(str(error)) from error
+
+
+def _deployment_config(endpoint: FakeEndpoint, parameters: Document) -> Document | None:
+    """The update's own DeploymentConfig, or the last one where that is to be retained."""
+    last: Document | None = getattr(endpoint, "last_deployment_config", None)
+    given: Document | None = parameters.get("DeploymentConfig")
+    return last or given if parameters.get("RetainDeploymentConfig") else given
+
+
+def _excluded(parameters: Document) -> list[str]:
+    given = parameters.get("ExcludeRetainedVariantProperties") or ()
+    return [each["VariantPropertyType"] for each in given]

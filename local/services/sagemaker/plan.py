@@ -25,11 +25,16 @@ class ModelContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantPlan:
-    """One production variant. `weight` is its share of the traffic, relative to the other variants'."""
+    """One production variant. `weight` is its share of the traffic, relative to the other variants'.
+
+    `instances` is the capacity that it asks for; here one process stands for all of them.
+    """
 
     name: str
     container: ModelContainer
     weight: float = 1.0
+    instances: int = 1
+    instance_type: str | None = None
     startup_seconds: float = DEFAULT_STARTUP_SECONDS
 
 
@@ -51,11 +56,23 @@ class CapturePlan:
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """Everything that one endpoint config makes an endpoint run."""
+    """Everything that one endpoint config makes an endpoint run. `role_arn` is the config's own role, if it has one."""
 
     config_name: str
     variants: tuple[VariantPlan, ...]
     capture: CapturePlan | None = None
+    role_arn: str | None = None
+
+    @property
+    def instances(self) -> int:
+        """The capacity of all variants."""
+        return sum(variant.instances for variant in self.variants)
+
+    @property
+    def execution_role(self) -> str | None:
+        """In whose name SageMaker looks at what belongs to the endpoint as a whole, such as its rollback alarms."""
+        models = (variant.container.role_arn for variant in self.variants)
+        return self.role_arn or next(models, None)
 
     def role_of(self, variant: str) -> str | None:
         """The role of a variant's model."""

@@ -133,7 +133,7 @@ class ModelRegistry:
             self._groups.delete(name)
 
     def create_version(self, parameters: Document) -> Document:
-        """Keep a new version of a group, or a package without one."""
+        """Keep a new version of a group, or a package without one; once for one ClientToken."""
         check("CreateModelPackage", parameters)
         name, group_name = parameters.get("ModelPackageName"), parameters.get("ModelPackageGroupName")
         if (name is None) == (group_name is None):
@@ -141,7 +141,11 @@ class ModelRegistry:
         for member in NOT_IMPLEMENTED:
             if parameters.get(member):
                 raise invalid(f"the local cloud does not implement {member} of CreateModelPackage")
+        if group_name and parameters.get("Tags"):
+            raise invalid("Tags cannot be given to a versioned model package; it has those of its group.")
         with self._lock:
+            if (before := self._created_with(parameters)) is not None:
+                return {"ModelPackageArn": before}
             own = self._numbered(str(group_name), parameters) if group_name else self._named(str(name), parameters)
             arn: str = own["ModelPackageArn"]
             version = {
@@ -218,6 +222,18 @@ class ModelRegistry:
             "LastModifiedTime": self._clock.now().isoformat(),
             "LastModifiedBy": {},
         }
+
+    def _created_with(self, parameters: Document) -> str | None:
+        """The version that the same request made before; None where its token is new."""
+        token = parameters.get("ClientToken")
+        before = next((version for version in self._all() if token and version.get("ClientToken") == token), None)
+        if before is None:
+            return None
+        said = {name: value for name, value in parameters.items() if name != "ModelPackageGroupName"}  # or its ARN
+        if any(before.get(name) != value for name, value in said.items()):
+            raise ConflictException(f"The ClientToken {token} was used for another request.")
+        arn: str = before["ModelPackageArn"]
+        return arn
 
     def _numbered(self, group_name: str, parameters: Document) -> Record:
         """What makes a package the next version of its group."""

@@ -1,11 +1,11 @@
 """At the start of a cloud: every endpoint that its state knows comes to a true end of what was under way.
 
-What was in service, or was being updated, serves its config again; what was being created or deleted goes on.
+What was in service serves its config again, and so does what was being updated, wherever its traffic was: the update
+counts as rolled back. What was being created or deleted goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, Protocol
 
 from moto.sagemaker.models import FakeEndpoint
@@ -15,16 +15,17 @@ from local.services.sagemaker.moto_state import MotoState
 from local.services.sagemaker.plan import FleetPlan
 from model_packages.errors import UnsupportedResource
 
-CUT_OFF: Final = "The local cloud ended while the endpoint was being updated; it serves its former config."
+CUT_OFF: Final = (
+    "The deployment was rolled back. The local cloud ended while the endpoint was being updated; it serves its former "
+    "config."
+)
 
 
 class EndpointStarts(Protocol):
     """What `Endpoints` is told to do."""
 
     def create(self, endpoint: str, plan: FleetPlan) -> None: ...
-    def resume(
-        self, endpoint: str, plan: FleetPlan, *, weights: Mapping[str, float], failure_reason: str | None = None
-    ) -> None: ...
+    def resume(self, endpoint: str, plan: FleetPlan, *, failure_reason: str | None = None) -> None: ...
     def delete(self, endpoint: str) -> None: ...
 
 
@@ -46,8 +47,18 @@ def _start(name: str, endpoint: FakeEndpoint, state: MotoState, endpoints: Endpo
     if endpoint.endpoint_status == EndpointStatus.CREATING:
         endpoints.create(name, plan)
         return
-    was_cut_off = endpoint.endpoint_status == EndpointStatus.UPDATING
-    endpoints.resume(name, plan, weights=_weights(endpoint), failure_reason=CUT_OFF if was_cut_off else None)
+    endpoints.resume(name, state.retained(plan, endpoint), failure_reason=_reason(endpoint))
+
+
+def _reason(endpoint: FakeEndpoint) -> str | None:
+    """Why the endpoint is not what somebody wanted it to be."""
+    match endpoint.endpoint_status:
+        case EndpointStatus.UPDATING:
+            return CUT_OFF
+        case EndpointStatus.ROLLING_BACK | EndpointStatus.UPDATE_ROLLBACK_FAILED:
+            return endpoint.failure_reason or CUT_OFF
+        case _:
+            return None
 
 
 def _plan(config_name: str, state: MotoState) -> FleetPlan | str:
@@ -57,9 +68,3 @@ def _plan(config_name: str, state: MotoState) -> FleetPlan | str:
     except (LookupError, UnsupportedResource) as error:
         return str(error)
     return f"endpoint configuration {config_name} has been deleted" if plan is None else plan
-
-
-def _weights(endpoint: FakeEndpoint) -> dict[str, float]:
-    """What UpdateEndpointWeightsAndCapacities has made of them."""
-    shown = endpoint.production_variants or ()
-    return {variant["VariantName"]: float(variant["CurrentWeight"]) for variant in shown if "CurrentWeight" in variant}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.services.events.event import Event
 from local.services.sagemaker.endpoints import EndpointState, EndpointStatus
 from local.services.sagemaker.moto_state import MotoState, described
+from local.services.sagemaker.pending import PendingDeployment
 from local.services.sagemaker.training.record import Job
 
 SOURCE: Final = "aws.sagemaker"
@@ -30,7 +31,7 @@ Now = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedBoard:
-    """Shows the states of endpoints, and tells of each that is another one than before."""
+    """Shows the states of endpoints and the stages of their deployments, and tells of each."""
 
     state: MotoState
     put_event: PutEvent
@@ -39,6 +40,11 @@ class AnnouncedBoard:
     def show(self, endpoint: str, state: EndpointState) -> None:
         self.state.show(endpoint, state)
         self._tell(endpoint, state.status)
+
+    def stage(self, endpoint: str, pending: PendingDeployment) -> None:
+        self.state.stage(endpoint, pending)
+        shown = described(self.state.backend.endpoints[endpoint])
+        self.put_event(deployment_event(shown, now=self.now()))
 
     def remove(self, endpoint: str) -> None:
         self._tell(endpoint, EndpointStatus.DELETING)
@@ -51,11 +57,27 @@ class AnnouncedBoard:
 
 def endpoint_event(shown: Mapping[str, Any], *, status: str, now: datetime) -> Event:
     """What DescribeEndpoint shows, as an event."""
+    return _event("SageMaker Endpoint State Change", shown, status=status, now=now)
+
+
+def deployment_event(shown: Mapping[str, Any], *, now: datetime) -> Event:
+    """The stage that an endpoint's deployment is in."""
+    pending = shown["PendingDeploymentSummary"]
+    summary = {
+        **pending,
+        "StartTime": _milliseconds(pending["StartTime"]),
+        "ProductionVariants": [_pending_variant(variant) for variant in pending["ProductionVariants"]],
+    }
+    event = _event("SageMaker Endpoint Deployment State Change", shown, status=shown["EndpointStatus"], now=now)
+    return replace(event, detail={**event.detail, "PendingDeploymentSummary": summary})
+
+
+def _event(detail_type: str, shown: Mapping[str, Any], *, status: str, now: datetime) -> Event:
     tags = {tag["Key"]: tag["Value"] for tag in shown.get("Tags") or ()}
     reason = {"FailureReason": shown["FailureReason"]} if shown.get("FailureReason") else {}
     return Event(
         source=SOURCE,
-        detail_type="SageMaker Endpoint State Change",
+        detail_type=detail_type,
         time=now,
         resources=(shown["EndpointArn"],),
         detail={
@@ -110,6 +132,11 @@ def upper_snake(status: str) -> str:
 def _variant(variant: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("VariantName", "CurrentWeight", "DesiredWeight", "CurrentInstanceCount", "DesiredInstanceCount")
     return {name: variant[name] for name in kept if name in variant}
+
+
+def _pending_variant(variant: Mapping[str, Any]) -> dict[str, Any]:
+    stages = [{**stage, "StartTime": _milliseconds(stage["StartTime"])} for stage in variant["VariantStatus"]]
+    return {**_variant(variant), "VariantStatus": stages}
 
 
 def _milliseconds(moment: datetime | str) -> int:

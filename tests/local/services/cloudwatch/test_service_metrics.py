@@ -83,8 +83,11 @@ def test_an_invocation_of_an_endpoint(
         model,
     )
     assert sums.get("ModelLatency") == latency
-    assert taken.values["OverheadLatency"] == [(300.0, "Microseconds")]
-    assert {metric.dimensions for metric in taken.metrics} == {(("EndpointName", "digits"), ("VariantName", "main"))}
+    assert taken.values["OverheadLatency"] == [(300.0, "Microseconds")] * 2
+    assert {metric.dimensions for metric in taken.metrics} == {
+        (("EndpointName", "digits"), ("VariantName", "main")),
+        (("EndpointConfigName", "config"), ("EndpointName", "digits"), ("VariantName", "main")),
+    }
     assert {metric.namespace for metric in taken.metrics} == {"AWS/SageMaker"}
 
 

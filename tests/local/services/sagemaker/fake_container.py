@@ -29,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
         if request.get("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         shown = {"mode": MODE, "headers": dict(self.headers), "body": request, "environment": dict(os.environ)}
-        self.reply(request.get("status", 200), json.dumps(shown).encode())
+        self.reply(500 if MODE == "failing" else request.get("status", 200), json.dumps(shown).encode())
 
     def reply(self, status: int, body: bytes) -> None:
         self.send_response(status)

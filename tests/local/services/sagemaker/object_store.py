@@ -39,6 +39,9 @@ class InMemoryObjects:
     def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
         return {"Body": io.BytesIO(self._found(Bucket, Key))}
 
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        self.objects.pop((Bucket, Key), None)
+
     def upload_file(self, file: str, bucket: str, key: str, /, *, ExtraArgs: Any) -> None:  # noqa: N803
         if bucket in self.full_buckets:
             raise S3UploadFailedError(f"Failed to upload {file} to {bucket}/{key}: NoSuchBucket")

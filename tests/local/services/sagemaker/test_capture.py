@@ -70,7 +70,7 @@ class World:
     def role(self, arn: str | None) -> Role:
         return Role(arn, self.may, "123456789012", "us-east-1")
 
-    def may(self, role: str, action: str, resource: str) -> str | None:
+    def may(self, role: str, action: str, resource: str, _context: object = None) -> str | None:
         assert role == ROLE
         self.asked.append((action, resource))
         return f"not authorized to perform: {action}" if action in self.refused else None

@@ -252,6 +252,26 @@ def test_a_versions_number_is_never_given_again(client: Any) -> None:
     assert error_of(lambda: client.describe_model_package(ModelPackageName=second))[0] == "ValidationException"
 
 
+def test_a_version_is_made_once_for_one_token(client: Any) -> None:
+    client.create_model_package_group(ModelPackageGroupName="digits")
+
+    first = version(client, ClientToken="run-1", ModelApprovalStatus="Approved")
+    again = version(client, ClientToken="run-1", ModelApprovalStatus="Approved")
+    other = version(client, ClientToken="run-2", ModelApprovalStatus="Approved")
+
+    assert (again, other) == (first, first.replace("/1", "/2"))
+    code, message = error_of(lambda: version(client, ClientToken="run-1", ModelApprovalStatus="Rejected"))
+    assert (code, message) == ("ConflictException", "The ClientToken run-1 was used for another request.")
+
+
+def test_a_version_has_the_tags_of_its_group(client: Any) -> None:
+    client.create_model_package_group(ModelPackageGroupName="digits")
+
+    _, message = error_of(lambda: version(client, Tags=[{"Key": "team", "Value": "fraud"}]))
+
+    assert message.startswith("Tags cannot be given to a versioned model package")
+
+
 def test_versions_are_filtered_and_listed_in_pages(client: Any) -> None:
     client.create_model_package_group(ModelPackageGroupName="digits")
     for number in range(12):

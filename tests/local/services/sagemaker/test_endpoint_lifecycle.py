@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 
 from local.services.sagemaker.endpoints import Endpoints, EndpointState, EndpointStatus
 from local.services.sagemaker.fleet import Fleet, weighted
-from local.services.sagemaker.instance import InFlight
-from local.services.sagemaker.plan import FleetPlan, ModelContainer, StartFailure, VariantPlan
+from local.services.sagemaker.plan import FleetPlan
+from tests.local.services.sagemaker.acted_servers import Stage, plan
 
 pytestmark = pytest.mark.anyio
 
@@ -22,71 +21,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@dataclass
-class ActedServer:
-    """A server that starts or fails as it is told, once it may."""
-
-    failure: StartFailure | None = None
-    may_start: asyncio.Event = field(default_factory=asyncio.Event)
-    in_flight: InFlight = field(default_factory=InFlight)
-    stopped: bool = False
-
-    @property
-    def url(self) -> str | None:
-        return None if self.stopped else "http://127.0.0.1:1/invocations"
-
-    async def start(self) -> StartFailure | None:
-        await self.may_start.wait()
-        return self.failure
-
-    async def stop(self) -> None:
-        self.stopped = True
-
-
-@dataclass
-class Stage:
-    """The endpoints under test and everything that happened to them."""
-
-    shown: list[EndpointState] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    servers: dict[str, dict[str, ActedServer]] = field(default_factory=dict)
-    failing: dict[str, str] = field(default_factory=dict)
-    waiting: bool = False
-    flushed: list[tuple[str, ...]] = field(default_factory=list)
-    """Which endpoints were gone already, each time that the log was flushed."""
-
-    def show(self, endpoint: str, state: EndpointState) -> None:
-        self.shown.append(state)
-
-    def remove(self, endpoint: str) -> None:
-        self.removed.append(endpoint)
-
-    async def flush(self) -> None:
-        self.flushed.append(tuple(self.removed))
-
-    def make_fleet(self, endpoint: str, plan: FleetPlan) -> Fleet:
-        servers = {variant.name: self.server(variant.name) for variant in plan.variants}
-        self.servers[plan.config_name] = servers
-        return Fleet(plan, servers)
-
-    def server(self, variant: str) -> ActedServer:
-        reason = self.failing.get(variant)
-        server = ActedServer(None if reason is None else StartFailure(reason))
-        if not self.waiting:
-            server.may_start.set()
-        return server
-
-    @property
-    def story(self) -> list[tuple[str, str]]:
-        return [(state.status.value, state.config_name) for state in self.shown]
-
-
-def plan(config: str, *variants: str) -> FleetPlan:
-    container = ModelContainer("image")
-    made = tuple(VariantPlan(name=variant, container=container) for variant in variants or ("main",))
-    return FleetPlan(config, made)
-
-
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
@@ -94,7 +28,7 @@ def stage() -> Stage:
 
 @pytest.fixture
 def endpoints(stage: Stage) -> Endpoints:
-    return Endpoints(make_fleet=stage.make_fleet, board=stage, flush=stage.flush)
+    return stage.endpoints()
 
 
 async def in_service(endpoints: Endpoints, config: str = "v1") -> None:
@@ -141,7 +75,7 @@ async def test_a_failed_update_looks_like_success_on_the_old_config(endpoints: E
     endpoints.update("digits", plan("v2"))
     await endpoints.settle()
 
-    assert stage.story[2:] == [("Updating", "v1"), ("InService", "v1")]
+    assert stage.story[2:] == [("Updating", "v1"), ("RollingBack", "v1"), ("InService", "v1")]
     assert stage.shown[-1].failure_reason == "no weights"
     assert not stage.servers["v1"]["main"].stopped
     assert stage.servers["v2"]["main"].stopped
@@ -226,7 +160,7 @@ async def test_an_error_nobody_expected_is_a_failed_endpoint(stage: Stage) -> No
     def broken(_endpoint: str, _plan: FleetPlan) -> Fleet:
         raise ZeroDivisionError
 
-    endpoints = Endpoints(make_fleet=broken, board=stage, flush=stage.flush)
+    endpoints = Endpoints(make_fleet=broken, board=stage, flush=stage.flush, timers=stage.timers, clock=stage.clock)
 
     endpoints.create("digits", plan("v1"))
     await endpoints.settle()
@@ -267,7 +201,7 @@ def test_choices_follow_the_weights() -> None:
 async def test_an_endpoint_of_a_former_cloud_is_under_maintenance_until_it_serves(
     endpoints: Endpoints, stage: Stage
 ) -> None:
-    endpoints.resume("digits", plan("v1", "a", "b"), weights={"b": 3.0}, failure_reason="cut off")
+    endpoints.resume("digits", plan("v1", "a", "b"), failure_reason="cut off")
     during, serving = stage.shown[-1].status, endpoints.traffic("digits")
     await endpoints.settle()
 
@@ -275,4 +209,4 @@ async def test_an_endpoint_of_a_former_cloud_is_under_maintenance_until_it_serve
     assert stage.shown[-1] == EndpointState(EndpointStatus.IN_SERVICE, "v1", "cut off")
     traffic = endpoints.traffic("digits")
     assert traffic is not None
-    assert traffic.pick().weights == {"a": 1.0, "b": 3.0}
+    assert traffic.pick().weights == {"a": 1.0, "b": 1.0}

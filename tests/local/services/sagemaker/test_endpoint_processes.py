@@ -24,7 +24,7 @@ from moto.core.exceptions import ServiceException
 from moto.sagemaker.models import sagemaker_backends
 
 from local.api_errors import ApiResponse
-from local.clock import SystemClock
+from local.clock import CloudClock, ManualClock, SystemClock
 from local.documents import InMemoryDocuments
 from local.processes import Children
 from local.services.sagemaker.endpoints import Endpoints
@@ -36,6 +36,7 @@ from local.services.sagemaker.operations import EndpointOperations
 from local.services.sagemaker.plan import ImageFolder
 from local.services.sagemaker.registry import ModelRegistry
 from local.services.sagemaker.runtime import LARGEST_BODY_BYTES, InvocationRecord, Region, RuntimeService
+from local.timers import Timers
 from model_packages.errors import OperatorError
 from tests.local.services.sagemaker.object_store import InMemoryObjects
 
@@ -66,6 +67,16 @@ class Bucket(InMemoryObjects):
 
 
 @dataclass
+class Alarms:
+    """What the alarms of a rollout say."""
+
+    tripped: str | None = None
+
+    async def problem(self) -> str | None:
+        return self.tripped
+
+
+@dataclass
 class Cloud:
     """The SageMaker API on one side, the runtime on the other."""
 
@@ -79,6 +90,9 @@ class Cloud:
     records: list[InvocationRecord]
     refusals: dict[str, str]
     """What the execution role may not do: the refusals' texts by action."""
+    timers: Timers
+    now: Callable[[], datetime]
+    alarms: Alarms
 
     def model(self, name: str, **container: Any) -> None:
         defaults = {"Image": IMAGE, "ModelDataUrl": f"s3://artifacts/{name}.tar.gz"}
@@ -184,7 +198,7 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
                 "AWS_ENDPOINT_URL": "http://127.0.0.1:8444",
                 "AWS_ACCESS_KEY_ID": f"key of {role}",
             },
-            may=lambda _role, action, _resource: refusals.get(action),
+            may=lambda _role, action, _resource, _context=None: refusals.get(action),
         )
         registry = ModelRegistry(
             groups=InMemoryDocuments(),
@@ -194,10 +208,15 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             region=REGION,
         )
         state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers)
+        clock = CloudClock(machine=ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+        timers, alarms = Timers(clock), Alarms()
         endpoints = Endpoints(
             make_fleet=lambda name, plan: build_fleet(name, plan, machine),
             board=state,
             flush=partial(asyncio.sleep, 0),
+            timers=timers,
+            clock=clock,
+            watch_alarms=lambda _role, _names: alarms,
         )
         later = asyncio.get_running_loop().call_soon_threadsafe
         operations = EndpointOperations(state=state, endpoints=endpoints, later=later)
@@ -209,7 +228,9 @@ async def running_cloud(folder: Path) -> AsyncIterator[Cloud]:
             limit_seconds=1.0,
         )
         runtime.observe(records.append)
-        yield Cloud(operations, endpoints, runtime, state, registry, folder, logs, records, refusals)
+        yield Cloud(
+            operations, endpoints, runtime, state, registry, folder, logs, records, refusals, timers, clock.now, alarms
+        )
         await endpoints.close()
 
 

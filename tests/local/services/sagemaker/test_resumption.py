@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,16 +12,14 @@ from local.services.sagemaker.plan import FleetPlan
 from local.services.sagemaker.resumption import CUT_OFF, resume_endpoints
 
 PLAN = FleetPlan("config", ())
+RETAINED = FleetPlan("config as it was shown", ())
 
 
 class State:
     """What `MotoState` knows of one endpoint."""
 
     def __init__(self, status: str, *, plan: FleetPlan | Exception | None = PLAN) -> None:
-        variant = {"VariantName": "main", "CurrentWeight": 3}
-        endpoint = SimpleNamespace(
-            endpoint_status=status, endpoint_config_name="config", production_variants=[variant, {"VariantName": "new"}]
-        )
+        endpoint = SimpleNamespace(endpoint_status=status, endpoint_config_name="config", failure_reason="an alarm")
         self.backend = SimpleNamespace(endpoints={"endpoint": endpoint})
         self.shown: dict[str, EndpointState] = {}
         self._plan = plan
@@ -31,6 +28,9 @@ class State:
         if isinstance(self._plan, Exception):
             raise self._plan
         return self._plan
+
+    def retained(self, plan: FleetPlan, _endpoint: object) -> FleetPlan:
+        return RETAINED if plan == PLAN else plan
 
     def show(self, endpoint: str, state: EndpointState) -> None:
         self.shown[endpoint] = state
@@ -45,10 +45,8 @@ class Starts:
     def create(self, endpoint: str, plan: FleetPlan) -> None:
         self.begun.append(("create", endpoint, plan))
 
-    def resume(
-        self, endpoint: str, plan: FleetPlan, *, weights: Mapping[str, float], failure_reason: str | None = None
-    ) -> None:
-        self.begun.append(("resume", endpoint, plan, dict(weights), failure_reason))
+    def resume(self, endpoint: str, plan: FleetPlan, *, failure_reason: str | None = None) -> None:
+        self.begun.append(("resume", endpoint, plan, failure_reason))
 
     def delete(self, endpoint: str) -> None:
         self.begun.append(("delete", endpoint))
@@ -57,9 +55,11 @@ class Starts:
 @pytest.mark.parametrize(
     ("status", "begun"),
     [
-        (EndpointStatus.IN_SERVICE, [("resume", "endpoint", PLAN, {"main": 3.0}, None)]),
-        (EndpointStatus.SYSTEM_UPDATING, [("resume", "endpoint", PLAN, {"main": 3.0}, None)]),
-        (EndpointStatus.UPDATING, [("resume", "endpoint", PLAN, {"main": 3.0}, CUT_OFF)]),
+        (EndpointStatus.IN_SERVICE, [("resume", "endpoint", RETAINED, None)]),
+        (EndpointStatus.SYSTEM_UPDATING, [("resume", "endpoint", RETAINED, None)]),
+        (EndpointStatus.UPDATING, [("resume", "endpoint", RETAINED, CUT_OFF)]),
+        (EndpointStatus.ROLLING_BACK, [("resume", "endpoint", RETAINED, "an alarm")]),
+        (EndpointStatus.UPDATE_ROLLBACK_FAILED, [("resume", "endpoint", RETAINED, "an alarm")]),
         (EndpointStatus.CREATING, [("create", "endpoint", PLAN)]),
         (EndpointStatus.DELETING, [("delete", "endpoint")]),
         (EndpointStatus.FAILED, []),

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.services.sagemaker.state_changes import endpoint_event, job_event, job_teller, upper_snake
+from local.services.sagemaker.pending import PendingDeployment, Stage
+from local.services.sagemaker.plan import FleetPlan, ModelContainer, VariantPlan
+from local.services.sagemaker.state_changes import deployment_event, endpoint_event, job_event, job_teller, upper_snake
 from local.services.sagemaker.training.record import COMPLETED, ended, new_job
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +51,40 @@ def test_an_endpoints_state_change_has_sagemakers_form() -> None:
         "CreationTime": 1767225600000,
         "LastModifiedTime": 1767225600000,
         "Tags": {"team": "a"},
+    }
+
+
+def test_a_stage_of_a_deployment_has_sagemakers_form() -> None:
+    container = ModelContainer("image")
+    plan = FleetPlan("v2", (VariantPlan(name="main", container=container, instances=2, instance_type="ml.c7i.large"),))
+    pending = PendingDeployment(
+        plan=plan,
+        started_at=NOW,
+        stage=Stage.BAKING,
+        since=NOW,
+        message="Baking with traffic enabled on canary capacity of {instances} instance(s).",
+        active={"main": 1},
+    )
+    shown = {**SHOWN, "EndpointStatus": "Updating", "PendingDeploymentSummary": pending.summary()}
+
+    event = deployment_event(shown, now=NOW)
+
+    assert event.detail_type == "SageMaker Endpoint Deployment State Change"
+    assert (event.detail["EndpointStatus"], event.detail["EndpointConfigName"]) == ("UPDATING", "v1")
+    message = "Baking with traffic enabled on canary capacity of 1 instance(s)."
+    assert event.detail["PendingDeploymentSummary"] == {
+        "EndpointConfigName": "v2",
+        "StartTime": 1767225600000,
+        "ProductionVariants": [
+            {
+                "VariantName": "main",
+                "CurrentWeight": 1.0,
+                "DesiredWeight": 1.0,
+                "CurrentInstanceCount": 1,
+                "DesiredInstanceCount": 2,
+                "VariantStatus": [{"Status": "Baking", "StatusMessage": message, "StartTime": 1767225600000}],
+            }
+        ],
     }
 
 

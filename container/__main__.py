@@ -1,4 +1,6 @@
-"""`python -m container serve|train|check`: the image's entry point. SageMaker calls it with `serve` or `train`."""
+"""`python -m container serve|train|evaluate|check`: the image's entry point. SageMaker calls it with the first two, and
+a processing job of the retraining loop with the third.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +39,10 @@ def _run(parsed: argparse.Namespace) -> int:
         from container.serve import process  # noqa: PLC0415
 
         process.leave(process.run(settings))
+    if parsed.verb == "evaluate":
+        from container import evaluate  # noqa: PLC0415
+
+        return evaluate.run(settings)
     from container import train  # noqa: PLC0415
 
     return train.run(settings)
@@ -47,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("serve", help="answer requests on port 8080, as SageMaker calls it")
     verbs.add_parser("train", help="make a version from the channels below /opt/ml/input, as SageMaker calls it")
+    verbs.add_parser("evaluate", help="compare two versions, with the inputs below /opt/ml/processing/input")
     check = verbs.add_parser("check", help="run the conformance tests on a package and a trained version")
     check.add_argument("--package", help=f"a folder of model_packages/; default: {PACKAGE_VARIABLE}")
     check.add_argument("--model-dir", type=Path, help="the unpacked version; default: /opt/ml/model")

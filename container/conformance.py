@@ -29,6 +29,8 @@ from model_packages.profile.quality_baseline import QUALITY, QualityBaseline
 from model_packages.profile.quality_fields import quality_fields, why_none
 
 BATCH_TOLERANCE = 1e-4
+BEHAVIOUR = "behaviour: "
+"""Before the name of a behavioural test, among the findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _findings(package: str, model_dir: Path) -> Iterator[Finding]:
     yield Finding(check="model", passed=True, detail=f"loads from a read-only folder, on {predictor.device}")
     for name, run_check in _checks(predictor, model_dir):
         yield _find(name, run_check)
-    yield from _behaviours(predictor)
+    yield from behaviours(predictor)
     yield _find("model folder", lambda: _unchanged(model_dir, before))
 
 
@@ -168,7 +170,8 @@ def _batch(predictor: Predictor, examples: Sequence[Example]) -> str:
     return f"{len(requests)} requests are answered in a batch as one by one"
 
 
-def _behaviours(predictor: Predictor) -> Iterator[Finding]:
+def behaviours(predictor: Predictor) -> Iterator[Finding]:
+    """What each of the package's behavioural tests finds; one failure where they cannot be imported."""
     try:
         module = import_module(predictor.package.name, "behaviours")
     except PackageError as error:
@@ -176,7 +179,7 @@ def _behaviours(predictor: Predictor) -> Iterator[Finding]:
         return
     for name, behaviour in inspect.getmembers(module, inspect.isfunction):
         if name.startswith("test_"):
-            yield _find(f"behaviour: {name.removeprefix('test_')}", partial(_behaviour, predictor, behaviour))
+            yield _find(BEHAVIOUR + name.removeprefix("test_"), partial(_behaviour, predictor, behaviour))
 
 
 def _behaviour(predictor: Predictor, behaviour: Callable[..., None]) -> str:

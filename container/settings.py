@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from model_packages import serving
 from model_packages.errors import OperatorError
 
-PACKAGE_VARIABLE = "FLYBALL_PACKAGE"
-MODEL_VERSION_VARIABLE = "FLYBALL_MODEL_VERSION"
+PACKAGE_VARIABLE, MODEL_VERSION_VARIABLE = serving.PACKAGE_VARIABLE, serving.MODEL_VERSION_VARIABLE
 ML_ROOT_VARIABLE = "FLYBALL_ML_ROOT"
 PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 ADDRESS_VARIABLE = "FLYBALL_BIND_ADDRESS"

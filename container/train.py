@@ -1,18 +1,15 @@
 """The verb `train`: makes a version from a training job's channels, loads it as the server would, and measures it.
 
-The same data and seed give the same version on a CPU. A failure's reason is in output/failure, first of all: SageMaker
-shows its first 1024 characters.
+The same data and seed give the same version on a CPU. Where a job has several hosts, all of them train and the first
+one does the rest.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import random
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,18 +17,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 
 from container.evaluation import Evaluation, evaluate
-from container.inference import Predictor, import_module, load_predictor
+from container.failure import failure_file, write_failure
+from container.fitting import EXIT_FAILED, fit
+from container.inference import Predictor, load_predictor
 from container.logs import log_to
 from container.package import locate
 from container.settings import BASELINE_FOLDER, MANIFEST, Settings
 from container.training_job import HOLDOUT, TRAINING, TrainingJob
-from model_packages.contract import Scalar
 from model_packages.dataset import Record, read_records
-from model_packages.errors import OperatorError
 from model_packages.interface import load_interface
 from model_packages.profile.baseline import Baseline
 from model_packages.profile.constraints import check_overrides
@@ -41,10 +37,8 @@ from model_packages.profile.quality import Labelled
 from model_packages.profile.quality_baseline import QUALITY, build_quality_baseline
 from model_packages.profile.quality_fields import quality_fields
 
-EXIT_FAILED = 1
 EXIT_STOPPED = 128 + signal.SIGTERM
 METRICS = "metrics.json"
-SEED = "seed"
 PREDICTED_ROWS = 20_000
 """The model's answers are profiled on at most this many records: those that it has not learnt, where there are any."""
 
@@ -58,14 +52,19 @@ class Stopped(BaseException):
 def run(settings: Settings) -> int:
     """Trains and measures one version, and returns the exit code."""
     log_to(sys.stdout)
+    failure_file(settings.ml_root).unlink(missing_ok=True)
     try:
         with _stopped_by_sigterm():
-            train(settings.package, TrainingJob.read(settings.ml_root))
+            job = TrainingJob.read(settings.ml_root)
+            if job.is_on_first_host:
+                train(settings.package, job)
+            else:
+                fit(settings.package, job)  # the first host makes the version of what all have trained
     except Stopped as stopped:
-        _write_failure(settings.ml_root, stopped)
+        write_failure(settings.ml_root, stopped)
         return EXIT_STOPPED
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises is why the job failed
-        _write_failure(settings.ml_root, error)
+        write_failure(settings.ml_root, error)
         return EXIT_FAILED
     return 0
 
@@ -78,11 +77,8 @@ def train(package: str, job: TrainingJob) -> Evaluation:
     interface, config = load_interface(package), locate(package).config
     check_overrides(package, config.monitor, [*interface.request_fields, *interface.response_fields])
     quality_fields(interface, config)  # what is wrong is told before the training, not after it
-    os.environ.update(job.environment(gpus=torch.cuda.device_count()))
-    _set_seed(job.hyperparameters)
-    job.model_dir.mkdir(parents=True, exist_ok=True)
     training = read_records(job.channels[TRAINING])
-    import_module(package, "train").train(job.channels[TRAINING], job.model_dir, dict(job.hyperparameters))
+    fit(package, job)
     predictor = load_predictor(package, job.model_dir)
     evaluation, holdout = _measure(predictor, job)
     unseen = sample(holdout or training, PREDICTED_ROWS)
@@ -136,18 +132,6 @@ def _manifest(
     }
 
 
-def _set_seed(hyperparameters: Mapping[str, Scalar]) -> None:
-    seed = hyperparameters.get(SEED)
-    if seed is None:
-        return
-    if type(seed) is not int or not 0 <= seed < 2**32:
-        raise OperatorError(f"hyperparameter {SEED!r} is {seed!r}; allowed: an integer, 0 to 4294967295")
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
-
-
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _stop)
@@ -159,16 +143,6 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     raise Stopped("stopped by SIGTERM before the version was finished (a spot interruption or a stopped job)")
-
-
-def _write_failure(ml_root: Path, error: BaseException) -> None:
-    reason = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error))
-    path = ml_root / "output" / "failure"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{reason}\n\n{trace}", encoding="utf-8")
-    logger.error("training failed", exc_info=error)
-    logger.critical("%s", reason)
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:

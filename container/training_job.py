@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from model_packages.checkpoints import CHECKPOINT_VARIABLE
 from model_packages.contract import Scalar
 from model_packages.errors import OperatorError
 
 TRAINING = "training"
 HOLDOUT = "holdout"
+ONLY_HOST = "algo-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,30 @@ class TrainingJob:
     channels: Mapping[str, Path]
     current_host: str
     hosts: tuple[str, ...]
+    network_interface: str = ""
 
     @classmethod
     def read(cls, ml_root: Path) -> Self:
-        """Raises: OperatorError for a file that is no JSON, a channel that is not in File mode, or no training data."""
+        """Raises: OperatorError for a file that is no JSON, a channel that is not in File mode, no training data, or a
+        host that is not among the job's hosts.
+        """
         configuration = ml_root / "input" / "config"
         resources = _read_json(configuration / "resourceconfig.json")
         channels = _channels(ml_root, _read_json(configuration / "inputdataconfig.json"))
         if TRAINING not in channels:
             raise OperatorError(f"the job has the channels {sorted(channels)}; allowed: one called {TRAINING!r}")
+        current_host, hosts = resources.get("current_host", ONLY_HOST), tuple(resources.get("hosts", (ONLY_HOST,)))
+        if current_host not in hosts:
+            raise OperatorError(f"this host is {current_host!r}; allowed: one of the job's hosts, {', '.join(hosts)}")
         return cls(
             ml_root=ml_root,
             hyperparameters={
                 name: _scalar(value) for name, value in _read_json(configuration / "hyperparameters.json").items()
             },
             channels=channels,
-            current_host=resources.get("current_host", "algo-1"),
-            hosts=tuple(resources.get("hosts", ("algo-1",))),
+            current_host=current_host,
+            hosts=hosts,
+            network_interface=resources.get("network_interface_name", ""),
         )
 
     @property
@@ -55,6 +64,25 @@ class TrainingJob:
     def output_data_dir(self) -> Path:
         return self.ml_root / "output" / "data"
 
+    @property
+    def checkpoint_dir(self) -> Path:
+        """What SageMaker copies to S3 while the job runs, and brings back when it starts again."""
+        return self.ml_root / "checkpoints"
+
+    @property
+    def rank(self) -> int:
+        """This host's place among the hosts, of which each has the same list."""
+        return sorted(self.hosts).index(self.current_host)
+
+    @property
+    def first_host(self) -> str:
+        return min(self.hosts)
+
+    @property
+    def is_on_first_host(self) -> bool:
+        """Whether this host makes the version of what all have trained."""
+        return self.current_host == self.first_host
+
     def environment(self, *, gpus: int) -> dict[str, str]:
         """The SM_* variables, as a training script expects them."""
         return {
@@ -62,6 +90,7 @@ class TrainingJob:
             "SM_INPUT_DIR": str(self.ml_root / "input"),
             "SM_OUTPUT_DIR": str(self.ml_root / "output"),
             "SM_OUTPUT_DATA_DIR": str(self.output_data_dir),
+            CHECKPOINT_VARIABLE: str(self.checkpoint_dir),
             "SM_CHANNELS": json.dumps(sorted(self.channels)),
             "SM_HOSTS": json.dumps(self.hosts),
             "SM_CURRENT_HOST": self.current_host,

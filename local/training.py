@@ -1,7 +1,8 @@
 """Trains a package's first version on this machine: the image's own `train` verb, run as a process.
 
 It lays out what SageMaker would mount below /opt/ml, runs the verb, and packs what it left into model.tar.gz. The
-same data and seed give the same archive, byte for byte.
+same data and seed give the same archive, byte for byte. A package that asks for several instances gets as many
+processes, each with folders of its own; the first one makes the version.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.processes import Children
+from local.ports import LOOPBACK, free_port
+from local.processes import Child, Children
 from local.project import Project
 from local.requirements import check_requirements
 from model_packages.dataset import read_records, split_holdout, write_records
 from model_packages.discovery import ModelPackage, discover, select
-from model_packages.errors import OperatorError
+from model_packages.errors import OperatorError, ProcessDied
 from model_packages.interface import load_interface
 
 ARTIFACT = "model.tar.gz"
@@ -90,9 +92,11 @@ async def train(
     target = project.version(package.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=target.parent) as scratch:
-        ml_root = Path(scratch) / "ml"
-        _lay_out_inputs(package, ml_root)
-        await _run_verb(package, project=project, ml_root=ml_root, children=children, on_line=on_line)
+        hosts = [f"algo-{number}" for number in range(1, package.config.training.instances + 1)]
+        roots = [Path(scratch) / host for host in sorted(hosts)]
+        _lay_out_inputs(package, roots)
+        await _run_verb(package, project=project, roots=roots, children=children, on_line=on_line)
+        ml_root = roots[0]
         finished = Path(scratch) / "finished"
         finished.mkdir()
         pack(ml_root / "model", finished / ARTIFACT)
@@ -169,8 +173,11 @@ def _without_origin(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _lay_out_inputs(package: ModelPackage, ml_root: Path) -> None:
-    """The folders and files that SageMaker mounts: channels, configuration, and the empty output folders."""
+def _lay_out_inputs(package: ModelPackage, roots: Sequence[Path]) -> None:
+    """The folders and files that SageMaker mounts, on each host: channels, configuration, and the empty output folders.
+
+    A root is called as its host is.
+    """
     training = package.config.training
     if training.data.startswith("s3://"):
         raise OperatorError(
@@ -183,46 +190,71 @@ def _lay_out_inputs(package: ModelPackage, ml_root: Path) -> None:
         how=training.holdout,
         seed=training.seed,
     )
-    for folder in ("model", "output/data", "input/config"):
-        (ml_root / folder).mkdir(parents=True)
-    write_records(learned, ml_root / "input/data/training/records.jsonl")
-    write_records(held_out, ml_root / "input/data/holdout/records.jsonl")
-    _write_configuration(package, ml_root / "input/config")
+    for ml_root in roots:
+        for folder in ("model", "output/data", "input/config"):
+            (ml_root / folder).mkdir(parents=True)
+        write_records(learned, ml_root / "input/data/training/records.jsonl")
+        write_records(held_out, ml_root / "input/data/holdout/records.jsonl")
+        _write_configuration(package, ml_root, hosts=[root.name for root in roots])
 
 
-def _write_configuration(package: ModelPackage, folder: Path) -> None:
+def _write_configuration(package: ModelPackage, ml_root: Path, *, hosts: Sequence[str]) -> None:
     hyperparameters = {"seed": package.config.training.seed, **package.config.training.hyperparameters}
     channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
     documents: dict[str, Any] = {
         "hyperparameters": {key: json.dumps(value) for key, value in hyperparameters.items()},
         "inputdataconfig": {"training": channel, "holdout": channel},
-        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"},
+        "resourceconfig": {"current_host": ml_root.name, "hosts": hosts, "network_interface_name": "lo"},
     }
     for name, document in documents.items():
-        (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+        (ml_root / "input/config" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 async def _run_verb(
-    package: ModelPackage, *, project: Project, ml_root: Path, children: Children, on_line: Callable[[str], None]
+    package: ModelPackage,
+    *,
+    project: Project,
+    roots: Sequence[Path],
+    children: Children,
+    on_line: Callable[[str], None],
 ) -> None:
-    child = await children.start(
-        [sys.executable, "-m", "container", "train"],
-        name=f"training of {package.name}",
-        env={
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": str(project.root),
-            "PYTHONUNBUFFERED": "1",
-            # Small models train many times slower when their threads wait for each other on busy cores.
-            "OMP_NUM_THREADS": "1",
-            "FLYBALL_PACKAGE": package.name,
-            "FLYBALL_ML_ROOT": str(ml_root),
-        },
-        cwd=project.root,
-        on_line=on_line,
-    )
-    if await child.wait() != 0:
-        reason = ml_root / "output" / "failure"
-        raise TrainingFailed(package.name, reason.read_text(encoding="utf-8")) if reason.is_file() else child.died()
+    """Runs the verb on each host. Where one fails the others are ended, for they wait for it."""
+    port = free_port()
+    started = [
+        await children.start(
+            [sys.executable, "-m", "container", "train"],
+            name=f"training of {package.name}",
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "PYTHONPATH": str(project.root),
+                "PYTHONUNBUFFERED": "1",
+                # Small models train many times slower when their threads wait for each other on busy cores.
+                "OMP_NUM_THREADS": "1",
+                "FLYBALL_PACKAGE": package.name,
+                "FLYBALL_ML_ROOT": str(ml_root),
+                "MASTER_ADDR": LOOPBACK,
+                "MASTER_PORT": str(port),
+            },
+            cwd=project.root,
+            on_line=on_line,
+        )
+        for ml_root in roots
+    ]
+    ended = [asyncio.ensure_future(_ended(child, ml_root)) for child, ml_root in zip(started, roots, strict=True)]
+    try:
+        for each in asyncio.as_completed(ended):
+            if (failure := await each) is not None:
+                raise TrainingFailed(package.name, failure) if isinstance(failure, str) else failure
+    finally:
+        await asyncio.gather(*(child.kill() for child in started))
+
+
+async def _ended(child: Child, ml_root: Path) -> str | ProcessDied | None:
+    """How a host ended: the reason that it left or, where it was killed, its last lines; None where all went well."""
+    if await child.wait() == 0:
+        return None
+    reason = ml_root / "output" / "failure"
+    return reason.read_text(encoding="utf-8") if reason.is_file() else child.died()
 
 
 def _summary(manifest: dict[str, Any]) -> str:

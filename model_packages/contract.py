@@ -104,6 +104,30 @@ class Training(Section):
     """Seed of the split, and of the training where the package uses it."""
     hyperparameters: dict[str, Scalar] = {}
     """Handed to train() as they are."""
+    instances: Annotated[int, Field(ge=1, le=16)] = 1
+    """On more than one, torchrun starts the training on each."""
+    spot: bool = False
+    """Trains on spare capacity, which costs less and may be taken away: train() goes on from its checkpoints."""
+    maximum_wait_minutes: Annotated[int, Field(ge=1)] | None = None
+    """With spot: how long the job may take with all that it waits; by default twice the runtime."""
+
+    @model_validator(mode="after")
+    def _waits_only_where_spot(self) -> Self:
+        if self.maximum_wait_minutes is None:
+            return self
+        if not self.spot:
+            raise ValueError("maximum_wait_minutes is set; allowed: with spot = true")
+        if self.maximum_wait_minutes < self.maximum_runtime_minutes:
+            raise ValueError(
+                f"maximum_wait_minutes is {self.maximum_wait_minutes}; "
+                f"allowed: maximum_runtime_minutes ({self.maximum_runtime_minutes}) or more"
+            )
+        return self
+
+    @property
+    def longest_wait_minutes(self) -> int:
+        """How long a spot job may take, waiting included."""
+        return self.maximum_wait_minutes or 2 * self.maximum_runtime_minutes
 
 
 class Gate(Section):
@@ -113,6 +137,64 @@ class Gate(Section):
     """A key of what evaluate() returns; higher is better."""
     minimum: float
     """The least value of that metric on the holdout."""
+    compare: Annotated[str, Field(min_length=1)] | None = None
+    """The metric that challenger and champion are compared by; by default `metric`. Higher is better."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.95
+    """How sure it has to be that the challenger is better."""
+    minimum_gain: Annotated[float, Field(ge=0.0)] = 0.0
+    """A challenger has to be better by more than this."""
+    maximum_slice_loss: Annotated[float, Field(ge=0.0)] = 0.05
+    """No slice may be surely worse, and by more than this."""
+    maximum_calibration_error: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """The most that predicted probabilities may be off on average, where the model predicts some."""
+    maximum_model_mb: Annotated[float, Field(gt=0.0)] | None = None
+    """The largest archive that may be rolled out."""
+
+
+class Retraining(Section):
+    """When a new version is trained from what was captured and labelled, and what keeps it from happening too often."""
+
+    triggers: Annotated[tuple[Literal["drift", "quality", "schedule", "labels"], ...], Field(strict=False)] = (
+        "drift",
+        "quality",
+    )
+    """What starts a run by itself; one can always be started by hand."""
+    schedule_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """With the trigger "schedule": a run this long after the last one."""
+    new_labels: Annotated[int, Field(ge=1)] = 5_000
+    """With the trigger "labels": a run once so many predictions got labels since the last one."""
+    minimum_labels: Annotated[int, Field(ge=1)] = 500
+    """A run that nobody started by hand waits for so many labelled predictions since the last one, and since the alarm
+    where one asked."""
+    cooldown_hours: Annotated[float, Field(ge=0.0)] = 24.0
+    """No run that nobody started by hand begins within this time after another."""
+    runs_per_month: Annotated[int, Field(ge=1)] = 8
+    """More runs than this in 30 days are not begun, unless by hand."""
+    holdout_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """Share of the labelled predictions, the latest, that champion and challenger are compared on; where an alarm
+    asked, of those since then."""
+    captured_weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often a captured record counts in training, beside each of the base data."""
+    maximum_captured_rows: Annotated[int, Field(ge=1)] = 100_000
+    """At most so many labelled predictions, the latest, go into a run."""
+    maximum_wrong_percent: Annotated[float, Field(gt=0.0, le=100.0)] = 5.0
+    """A larger share of training records that break the constraints stops a run."""
+    approval: bool = False
+    """Whether a person has to approve a version before it is rolled out."""
+    approval_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    """A version that nobody approved by then is not rolled out."""
+    retained_versions: Annotated[int, Field(ge=1, le=50)] = 3
+    """Of so many former champions SageMaker keeps model and endpoint config, for going back at once."""
+    run_usd: Annotated[float, Field(gt=0.0)] | None = None
+    """What a run costs. With `error_usd`, drift and quality wait until what the errors cost reaches it."""
+    error_usd: Annotated[float, Field(gt=0.0)] | None = None
+    """What one wrong prediction costs."""
+
+    @model_validator(mode="after")
+    def _both_costs_or_none(self) -> Self:
+        if (self.run_usd is None) != (self.error_usd is None):
+            raise ValueError("one of run_usd and error_usd is set; allowed: both or neither")
+        return self
 
 
 class Rollout(Section):
@@ -177,7 +259,7 @@ class MonitoredField(Section):
     """A smaller number is out of range."""
     maximum: float | None = None
     """A larger number is out of range."""
-    categories: tuple[str, ...] | None = None
+    categories: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """Any other category is unknown."""
 
 
@@ -273,6 +355,7 @@ class PackageConfig(Section):
     capture: Capture = Capture()
     training: Training = Training()
     gate: Gate
+    retraining: Retraining = Retraining()
     rollout: Rollout = Rollout()
     monitor: Monitor = Monitor()
     budget: Budget = Budget()

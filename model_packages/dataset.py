@@ -53,25 +53,35 @@ def split_holdout(
     A time without an offset is UTC.
     Raises: OperatorError if either side would be empty, or a record has no such time where `how` is "latest".
     """
-    count = round(len(records) * fraction)
-    if not 0 < count < len(records):
-        raise OperatorError(f"{len(records)} records cannot give a holdout of {fraction:.0%}; add records")
-    ordered = _by_time(records) if how == "latest" else random.Random(seed).sample(records, len(records))  # noqa: S311
-    return ordered[:-count], ordered[-count:]
+    times = [record.get("time") for record in records] if how == "latest" else None
+    learned, held_out = split_positions(len(records), fraction=fraction, seed=seed, times=times)
+    return [records[place] for place in learned], [records[place] for place in held_out]
 
 
-def _by_time(records: Sequence[Record]) -> list[Record]:
-    order = sorted((_instant(record, index), index) for index, record in enumerate(records))
-    return [records[index] for _, index in order]
+def split_positions(
+    count: int, *, fraction: float, seed: int, times: Sequence[object] | None = None
+) -> tuple[list[int], list[int]]:
+    """Where the records of either side stand among `count`, for whoever does not hold them: what `split_holdout` does.
+
+    With the records' `times`, the latest are held out. Raises: OperatorError as `split_holdout` does.
+    """
+    held_out = round(count * fraction)
+    if not 0 < held_out < count:
+        raise OperatorError(f"{count} records cannot give a holdout of {fraction:.0%}; add records")
+    ordered = random.Random(seed).sample(range(count), count) if times is None else _by_time(times)  # noqa: S311
+    return ordered[:-held_out], ordered[-held_out:]
 
 
-def _instant(record: Record, index: int) -> datetime:
+def _by_time(times: Sequence[object]) -> list[int]:
+    return [index for _, index in sorted((_instant(time, index), index) for index, time in enumerate(times))]
+
+
+def _instant(time: object, index: int) -> datetime:
     try:
-        instant = datetime.fromisoformat(record["time"])
-    except (KeyError, TypeError, ValueError) as error:
+        instant = datetime.fromisoformat(time)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
         raise OperatorError(
-            f"record {index} has the time {record.get('time')!r}; "
-            'allowed with holdout = "latest": an ISO 8601 time in every record'
+            f'record {index} has the time {time!r}; allowed with holdout = "latest": an ISO 8601 time in every record'
         ) from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 

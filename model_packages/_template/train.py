@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from model_packages.checkpoints import Checkpoints
 from model_packages.dataset import Record, read_records
 from model_packages.interface import Predict
 
@@ -18,6 +19,7 @@ from .inference import WEIGHTS, features_of
 from .network import Network
 from .schema import Request
 
+STEPS_BETWEEN_CHECKPOINTS = 100
 VEHICLES = get_args(Request.model_fields["vehicle"].annotation)
 
 
@@ -42,7 +44,8 @@ def train(data_dir: Path, model_dir: Path, hyperparameters: Mapping[str, Any]) -
     nn.init.constant_(model.linear.bias, float(minutes.mean()))
     loss_fn = nn.MSELoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=chosen.learning_rate)
-    for _ in range(chosen.steps):
+    checkpoints = Checkpoints(data_dir, hyperparameters)  # an interrupted training goes on from the last one saved
+    for _ in checkpoints.rounds(chosen.steps, every=STEPS_BETWEEN_CHECKPOINTS, model=model, optimizer=optimizer):
         optimizer.zero_grad()
         loss_fn(model(features), minutes).backward()
         optimizer.step()

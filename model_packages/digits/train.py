@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from model_packages.checkpoints import Checkpoints
 from model_packages.dataset import Record, read_records
 from model_packages.interface import Predict
 
@@ -39,7 +40,7 @@ def train(data_dir: Path, model_dir: Path, hyperparameters: Mapping[str, Any]) -
     torch.manual_seed(chosen.seed)
     images, digits = tensors(read_records(data_dir))
     model = DigitNetwork()
-    _fit(model, TensorDataset(images, digits), chosen)
+    _fit(model, TensorDataset(images, digits), chosen, Checkpoints(data_dir, hyperparameters))
     torch.save(model.state_dict(), model_dir / WEIGHTS)
 
 
@@ -64,14 +65,14 @@ def tensors(records: Sequence[Record]) -> tuple[Tensor, Tensor]:
     return images, torch.tensor([record["label"]["digit"] for record in records])
 
 
-def _fit(model: DigitNetwork, dataset: TensorDataset, chosen: Hyperparameters) -> None:
+def _fit(model: DigitNetwork, dataset: TensorDataset, chosen: Hyperparameters, checkpoints: Checkpoints) -> None:
     loader = DataLoader(dataset, batch_size=chosen.batch_size, shuffle=True)
     loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=chosen.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=chosen.learning_rate, total_steps=chosen.epochs * len(loader)
     )
-    for _ in range(chosen.epochs):
+    for _ in checkpoints.rounds(chosen.epochs, model=model, optimizer=optimizer, schedule=schedule):
         for images, digits in loader:
             inputs, targets = _with_blanks(_shifted(images), digits, share=chosen.blank_share)
             optimizer.zero_grad()

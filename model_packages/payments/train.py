@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from model_packages.checkpoints import Checkpoints
 from model_packages.dataset import Record, read_records
 from model_packages.interface import Predict
 
 from .inference import WEIGHTS, input_fn
-from .metrics import average_precision, roc_auc
+from .metrics import average_precision, negative_log_loss, roc_auc
 from .network import FraudNetwork
 from .schema import Channel
 
@@ -49,13 +51,15 @@ def train(data_dir: Path, model_dir: Path, hyperparameters: Mapping[str, Any]) -
     inputs, fraud = tensors(records)
     model = FraudNetwork()
     _standardise(model, inputs[0])
-    _fit(model, TensorDataset(*inputs, fraud), chosen)
+    _fit(model, TensorDataset(*inputs, fraud), chosen, Checkpoints(data_dir, hyperparameters))
     _calibrate(model, inputs, chosen)
     torch.save(model.state_dict(), model_dir / WEIGHTS)
 
 
 def evaluate(predict: Predict, records: Sequence[Record]) -> dict[str, Any]:
-    """How well the scores rank, overall and by slice, and what reviewing by the decision would catch."""
+    """How well the scores rank and how likely they make the truth, overall and by slice, and what reviewing by the
+    decision would catch.
+    """
     answers = predict([record["request"] for record in records])
     fraud = np.array([record["label"]["fraud"] for record in records])
     score = np.array([answer["fraud_probability"] for answer in answers])
@@ -63,10 +67,14 @@ def evaluate(predict: Predict, records: Sequence[Record]) -> dict[str, Any]:
     return {
         "average_precision": average_precision(fraud, score),
         "roc_auc": roc_auc(fraud, score),
+        "negative_log_loss": negative_log_loss(fraud, score),
         "fraud_reviewed": float(reviewed[fraud].mean()),
         "share_reviewed": float(reviewed.mean()),
         "slices": {
-            name: {"average_precision": average_precision(fraud[rows], score[rows])}
+            name: {
+                "average_precision": average_precision(fraud[rows], score[rows]),
+                "negative_log_loss": negative_log_loss(fraud[rows], score[rows]),
+            }
             for name, rows in _slices(records).items()
             if fraud[rows].sum() >= MINIMUM_FRAUDS_IN_A_SLICE
         },
@@ -94,19 +102,34 @@ def _standardise(model: FraudNetwork, numbers: Tensor) -> None:
     model.deviation.copy_(numbers.std(dim=0).clamp_min(1e-6))
 
 
-def _fit(model: FraudNetwork, dataset: TensorDataset, chosen: Hyperparameters) -> None:
+def _fit(model: FraudNetwork, dataset: TensorDataset, chosen: Hyperparameters, checkpoints: Checkpoints) -> None:
     loss_fn = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(chosen.fraud_weight))
-    loader = DataLoader(dataset, batch_size=chosen.batch_size, shuffle=True)
+    loader = _loader(dataset, chosen)
+    network = DistributedDataParallel(model) if _is_one_of_several() else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=chosen.learning_rate, total_steps=chosen.epochs * len(loader)
     )
-    for _ in range(chosen.epochs):
+    for epoch in checkpoints.rounds(chosen.epochs, model=model, optimizer=optimizer, schedule=schedule):
+        if isinstance(loader.sampler, DistributedSampler):
+            loader.sampler.set_epoch(epoch)
         for *inputs, fraud in loader:
             optimizer.zero_grad()
-            loss_fn(model(*inputs), fraud).backward()
+            loss_fn(network(*inputs), fraud).backward()
             optimizer.step()
             schedule.step()
+
+
+def _loader(dataset: TensorDataset, chosen: Hyperparameters) -> DataLoader[tuple[Tensor, ...]]:
+    """Batches of every record, in another order each epoch; of this process's share where several train together."""
+    if not _is_one_of_several():
+        return DataLoader(dataset, batch_size=chosen.batch_size, shuffle=True)
+    batch_size = max(1, chosen.batch_size // distributed.get_world_size())
+    return DataLoader(dataset, batch_size=batch_size, sampler=DistributedSampler(dataset, seed=chosen.seed))
+
+
+def _is_one_of_several() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
 
 
 @torch.no_grad()

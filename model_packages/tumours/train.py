@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from model_packages.checkpoints import Checkpoints
 from model_packages.dataset import Record, read_records
 from model_packages.interface import Predict
 
@@ -19,6 +20,7 @@ from .inference import WEIGHTS
 from .network import FEATURES, TumourNetwork
 
 LARGE_NUCLEI_FROM_PX = 16.0
+STEPS_BETWEEN_CHECKPOINTS = 100
 
 
 class Hyperparameters(BaseModel):
@@ -40,7 +42,7 @@ def train(data_dir: Path, model_dir: Path, hyperparameters: Mapping[str, Any]) -
     model = TumourNetwork()
     model.mean.copy_(features.mean(dim=0))
     model.deviation.copy_(features.std(dim=0).clamp_min(1e-6))
-    _fit(model, features, malignant, chosen)
+    _fit(model, features, malignant, chosen, Checkpoints(data_dir, hyperparameters))
     torch.save(model.state_dict(), model_dir / WEIGHTS)
 
 
@@ -66,10 +68,12 @@ def tensors(records: Sequence[Record]) -> tuple[Tensor, Tensor]:
     return features, torch.tensor([float(record["label"]["diagnosis"] == "malignant") for record in records])
 
 
-def _fit(model: TumourNetwork, features: Tensor, malignant: Tensor, chosen: Hyperparameters) -> None:
+def _fit(
+    model: TumourNetwork, features: Tensor, malignant: Tensor, chosen: Hyperparameters, checkpoints: Checkpoints
+) -> None:
     loss_fn = nn.BCEWithLogitsLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
-    for _ in range(chosen.steps):
+    for _ in checkpoints.rounds(chosen.steps, every=STEPS_BETWEEN_CHECKPOINTS, model=model, optimizer=optimizer):
         optimizer.zero_grad()
         loss_fn(model(features), malignant).backward()
         optimizer.step()

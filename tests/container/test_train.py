@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ def lay_out(
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, Any] | None = None,
     holdout: bool = True,
+    hosts: Sequence[str] = ("algo-1",),
+    current_host: str = "algo-1",
 ) -> Path:
     """What SageMaker mounts below /opt/ml."""
     config = ml_root / "input" / "config"
@@ -62,7 +64,7 @@ def lay_out(
     documents = {
         "hyperparameters": hyperparameters,
         "inputdataconfig": channels or dict.fromkeys(names, FILE_CHANNEL),
-        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]},
+        "resourceconfig": {"current_host": current_host, "hosts": list(hosts), "network_interface_name": "lo"},
     }
     for name, document in documents.items():
         (config / f"{name}.json").write_text(json.dumps(document))
@@ -81,12 +83,13 @@ def test_hyperparameters_are_decoded_where_they_are_json_scalars(tmp_path: Path)
 
 
 def test_the_variables_of_awss_toolkit_are_set(tmp_path: Path) -> None:
-    job = TrainingJob.read(lay_out(tmp_path, hyperparameters={"rate": "0.5"}))
+    job = TrainingJob.read(lay_out(tmp_path, hyperparameters={"rate": "0.5"}, hosts=["algo-1", "algo-2"]))
 
     found = job.environment(gpus=2)
 
     assert found["SM_MODEL_DIR"] == str(tmp_path / "model")
     assert found["SM_OUTPUT_DATA_DIR"] == str(tmp_path / "output" / "data")
+    assert found["SM_CHECKPOINT_DIR"] == str(tmp_path / "checkpoints")
     assert found["SM_CHANNEL_TRAINING"] == str(tmp_path / "input" / "data" / "training")
     assert found["SM_CHANNEL_HOLDOUT"] == str(tmp_path / "input" / "data" / "holdout")
     assert found["SM_NUM_GPUS"] == "2"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from local.processes import Children
 from local.project import Project
-from local.training import is_trained, load_version, pack, unpack
+from local.training import is_trained, load_version, pack, train, unpack
+from model_packages.discovery import ROOT, read_package
 from model_packages.errors import OperatorError
 
 MANIFEST = {"schema_hash": "abc", "metrics": {"accuracy": 0.9}, "records": {"holdout": 3}}
@@ -62,3 +65,26 @@ def test_a_damaged_archive_says_how_to_make_it_anew(project: Project, tmp_path: 
 
     with pytest.raises(OperatorError, match=r"model\.tar\.gz is damaged .*`flyball train roses`"):
         unpack(version, tmp_path / "unpacked")
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_package_on_several_instances_is_trained_by_as_many_processes(tmp_path: Path) -> None:
+    for folder in ("container", "model_packages"):
+        (tmp_path / folder).symlink_to(ROOT.parent / folder)
+    project = Project(root=tmp_path)
+    package = read_package(ROOT / "tumours")
+    training = package.config.training.model_copy(update={"instances": 2})
+    package = replace(package, config=package.config.model_copy(update={"training": training}))
+    lines: list[str] = []
+
+    async with Children() as children:
+        version = await train(package, project=project, children=children, on_line=lines.append)
+
+    assert version.manifest["metrics"]["balanced_accuracy"] >= package.config.gate.minimum, lines
+    assert [path.name for path in project.version("tumours").parent.iterdir()] == ["tumours"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

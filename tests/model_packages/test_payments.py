@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from model_packages.dataset import Record, read_records
 from model_packages.errors import OperatorError
 from model_packages.payments.generate import PROCESSOR_PREFIX, Shift, fraud_log_odds, generate, main
 from model_packages.payments.inference import input_fn
-from model_packages.payments.metrics import average_precision, roc_auc
+from model_packages.payments.metrics import average_precision, negative_log_loss, roc_auc
 from model_packages.payments.schema import Request
 
 ROWS = 1_500
@@ -210,3 +210,15 @@ def test_the_metrics_agree_with_scikit_learn_ties_included(pairs: list[tuple[boo
 
     assert average_precision(positive, score) == pytest.approx(average_precision_score(positive, score))
     assert roc_auc(positive, score) == pytest.approx(roc_auc_score(positive, score))
+
+
+@given(RANKINGS)
+def test_the_log_loss_agrees_with_scikit_learn(pairs: list[tuple[bool, int]]) -> None:
+    positive = np.array([positive for positive, _ in pairs])
+    score = 1 / (1 + np.exp(-np.array([float(score) for _, score in pairs])))
+
+    assert negative_log_loss(positive, score) == pytest.approx(-log_loss(positive, score))
+
+
+def test_a_certain_prediction_that_was_wrong_costs_much_and_not_without_limit() -> None:
+    assert -17 < negative_log_loss(np.array([True]), np.array([0.0])) < -16

@@ -92,10 +92,11 @@ class Authority:
         caller = self._callers.of_role(role_arn, session_name=session_name).caller
         return self._decide(caller, Question(action, _as_compared(action, resource), context or {}))
 
-    def may(self, role_arn: str, action: str, resource: str) -> str | None:
+    def may(self, role_arn: str, action: str, resource: str, context: Context | None = None) -> str | None:
         """AWS's sentence on why the role may not do it, or None where it may."""
         caller = self._callers.of_role(role_arn, session_name=PLATFORM_SESSION).caller
-        questions = [Question(action, _as_compared(action, resource)), *self._use_of_keys(action, resource)]
+        asked = Question(action, _as_compared(action, resource), context or {})
+        questions = [asked, *self._use_of_keys(action, resource)]
         denial = self.first_denial(caller, questions)
         return None if denial is None else denial.message
 

@@ -6,8 +6,8 @@ of Flyball's own. `control_plane` puts them together. What is simulated of endpo
 
     InitialInstanceCount          one process, whatever the count; the count is stored and reported
     InstanceType, accelerators    stored and reported; the process has this machine's processor, or its GPU
-    DeploymentConfig              every update is blue/green, all at once: no canary, no bake, no alarms
-    RetainAllVariantProperties    nothing scales here, so there is nothing to retain
+    DeploymentConfig              steps, bakes and alarms are followed (docs/decisions/rollouts.md); one process stands
+                                  for a fleet, so a step is a share of the traffic, in a rolling update too
     EnableNetworkIsolation        the process gets no credentials of its role; its network is not cut
     VolumeSizeInGB, KmsKeyId, VpcConfig, InferenceAmiVersion, RoutingConfig    stored, no effect
     ModelDataDownloadTimeoutInSeconds    no limit

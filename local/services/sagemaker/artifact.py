@@ -28,6 +28,7 @@ class ObjectStore(ArtifactStore, Protocol):
 
     def upload_file(self, file: str, bucket: str, key: str, /, *, ExtraArgs: Any) -> Any: ...  # noqa: N803  # boto3's
     def get_object(self, *, Bucket: str, Key: str) -> Any: ...  # noqa: N803  # boto3's
+    def delete_object(self, *, Bucket: str, Key: str) -> Any: ...  # noqa: N803  # boto3's
     def get_paginator(self, operation: str, /) -> Any: ...
 
 

@@ -1,6 +1,7 @@
 """Jobs that run or wait: so many at a time, each ended with a record that says how. One event loop's.
 
-What a job does and what its record says of its end is its run's business.
+What a job does and what its record says of its end is its run's business. The end of the cloud is not the end of a job:
+its record stays in progress, and the next cloud starts it again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from local.services.sagemaker.artifact import remove_folder
 
 log = logging.getLogger(__name__)
 
-INTERRUPTED: Final = "InternalServerError: the local cloud ended while this job was in progress."
+STARTED_AGAIN: Final = "The local cloud ended while this job was in progress; it is started again."
+"""In the log of a job that the next cloud goes on with."""
 
 Outcome = TypeVar("Outcome")
 
@@ -51,9 +53,12 @@ class JobQueue(Generic[Outcome]):
         self._seats = asyncio.Semaphore(at_once)
         self._runs: dict[str, Run[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def begin(self, run: Run[Outcome]) -> None:
-        """Begin a job, or let it wait for a seat."""
+        """Begin a job, or let it wait for a seat; once the queue is closed, the next cloud does."""
+        if self._is_closed:
+            return
         task = asyncio.ensure_future(self._run(run))
         self._runs[run.plan.name] = run
         self._tasks.add(task)
@@ -70,7 +75,8 @@ class JobQueue(Generic[Outcome]):
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """Give up what runs; the jobs' records say so."""
+        """End what runs; the jobs' records stay as they are, for the next cloud."""
+        self._is_closed = True
         pending = list(self._tasks)
         for task in pending:
             task.cancel()
@@ -82,18 +88,18 @@ class JobQueue(Generic[Outcome]):
             del self._runs[run.plan.name]
 
     async def _run(self, run: Run[Outcome]) -> None:
-        outcome = self._failed(INTERRUPTED)
         try:
-            outcome = await self._carried_out(run)
-        except asyncio.CancelledError:
-            raise
+            run.end(await self._outcome(run))  # not in a thread: nothing may come between a job's end and its record
+        finally:
+            await asyncio.to_thread(remove_folder, run.root)
+
+    async def _outcome(self, run: Run[Outcome]) -> Outcome:
+        try:
+            return await self._carried_out(run)
         except Exception as error:
             # Nobody awaits this task: without a status that says so, whoever waits for the job waits for ever.
             log.exception("%s %s failed in the local cloud", self._kind, run.plan.name)
-            outcome = self._failed(f"InternalServerError: the local cloud failed: {error!r}")
-        finally:
-            run.end(outcome)  # not in a thread: it has to happen even where the task is cancelled
-            await asyncio.to_thread(remove_folder, run.root)
+            return self._failed(f"InternalServerError: the local cloud failed: {error!r}")
 
     async def _carried_out(self, run: Run[Outcome]) -> Outcome:
         """What became of the job, once there was a seat for it; a job that waits can be stopped."""

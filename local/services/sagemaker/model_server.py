@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
+from local.ports import free_port
 from local.processes import Child, Children
 from local.services.sagemaker.artifact import ObjectStore, remove_folder, unpack_artifact
 from local.services.sagemaker.permission import PULL_ACTIONS, May, Role, Trusts, allow, trust
@@ -240,10 +240,3 @@ def container_base(root: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,12 +5,19 @@ Whether the role may is asked through `May`, so that who judges policies is inje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-May = Callable[[str, str, str], str | None]
-"""(role's ARN, action, resource's ARN) -> why it is refused, or None where it is allowed."""
+Context = Mapping[str, str]
+"""What is asked beside the action and its resource, by condition key."""
+
+
+class May(Protocol):
+    """Whether a role may do something to what an ARN names: why it is refused, or None where it is allowed."""
+
+    def __call__(self, role_arn: str, action: str, resource: str, context: Context | None = None, /) -> str | None: ...
+
 
 Trusts = Callable[[str, str], bool]
 """(role's ARN, service's principal) -> whether there is such a role and the service may assume it."""
@@ -20,7 +27,7 @@ PULL_ACTIONS: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "
 LOG_ACTIONS: Final = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 
 
-def allow(_role_arn: str, _action: str, _resource: str) -> str | None:
+def allow(_role_arn: str, _action: str, _resource: str, _context: Context | None = None) -> str | None:
     """The judge of those who do not judge."""
     return None
 
@@ -59,8 +66,11 @@ class Role:
         arn = f"arn:aws:ecr:{region}:{account}:repository/{repository}"
         return self._first([("ecr:GetAuthorizationToken", "*"), *((action, arn) for action in PULL_ACTIONS)])
 
-    def list_bucket(self, bucket: str) -> str | None:
-        return self._first([("s3:ListBucket", f"arn:aws:s3:::{bucket}")])
+    def list_bucket(self, bucket: str, prefix: str) -> str | None:
+        """List what is below a prefix."""
+        if self.arn is None:
+            return None
+        return self.may(self.arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": prefix})
 
     def read(self, bucket: str, key: str) -> str | None:
         return self._first([("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")])
@@ -71,6 +81,9 @@ class Role:
         if kms_key:
             asked.append(("kms:GenerateDataKey", self._key_arn(kms_key)))
         return self._first(asked)
+
+    def delete(self, bucket: str, key: str) -> str | None:
+        return self._first([("s3:DeleteObject", f"arn:aws:s3:::{bucket}/{key}")])
 
     def log(self, group: str, stream: str) -> str | None:
         """Write lines into a stream that may have to be made first."""

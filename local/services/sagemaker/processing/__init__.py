@@ -1,11 +1,13 @@
-"""SageMaker Processing jobs on AWS's Spark image made real: PySpark in a process of its own, a job's states in records.
+"""SageMaker Processing jobs made real: the container in a process of its own, a job's states kept in records.
 
-`operations` answers the API, `jobs` runs what was asked for, `run` takes one job from its inputs to its end, `spark`
-says what the image's `smspark-submit` is here. What is simulated:
+`operations` answers the API, `jobs` runs what was asked for, `run` takes one job from its inputs to its outputs.
+`image` says what a package's image does, `spark` what AWS's Spark image is here. What is simulated:
 
-    ImageUri                      AWS's Spark image alone, as the PySpark that is installed here; no other image
-    InstanceCount, InstanceType   stored and reported; Spark has two threads of this machine
+    ImageUri                      a package's image, as its build context; AWS's Spark image, as the PySpark here
+    InstanceType                  stored and reported
+    InstanceCount                 stored and reported for Spark, which has two threads; one for any other image
     /opt/ml/...                   in the job's arguments it stands for the job's folder, which lies elsewhere
+    ProcessingOutputConfig        stored once the job has completed: EndOfJob alone
     VolumeSizeInGB, VolumeKmsKeyId, VpcConfig, EnableInterContainerTrafficEncryption    stored, no effect
     EnableNetworkIsolation        the process gets neither credentials nor the APIs' address; its network is not cut
 """

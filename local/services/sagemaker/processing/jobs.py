@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from local.documents import Documents
-from local.services.sagemaker.job_queue import INTERRUPTED, JobQueue
+from local.services.sagemaker.job_queue import JobQueue
 from local.services.sagemaker.model_server import Machine
-from local.services.sagemaker.processing.record import STOPPED, Outcome, ended, failed, has_ended
-from local.services.sagemaker.processing.request import ProcessingPlan
+from local.services.sagemaker.processing.record import STOPPED, JobStatus, Outcome, ended, failed, has_ended
+from local.services.sagemaker.processing.request import ProcessingPlan, plan_of
 from local.services.sagemaker.processing.run import ProcessingMachine, ProcessingRun
 from local.services.sagemaker.training.board import Changed, JobBoard
 
@@ -24,11 +24,18 @@ class ProcessingJobs(JobQueue[Outcome]):
         """Begin a job, or let it wait for the one that runs."""
         self.begin(ProcessingRun(plan, created=created, surroundings=self.surroundings))
 
+    def resume(self) -> None:
+        """Begin again what a former cloud left in progress; what it was stopping is Stopped."""
+        board, now = self.surroundings.board, self.surroundings.machine.clock.now()
+        for job in [job for job in board.jobs() if not has_ended(job)]:
+            if job["ProcessingJobStatus"] == JobStatus.STOPPING:
+                board.change(job["ProcessingJobName"], lambda found: ended(found, STOPPED, now=now))
+                continue
+            plan, created = plan_of(job, arn=job["ProcessingJobArn"]), datetime.fromisoformat(job["CreationTime"])
+            self.begin(ProcessingRun(plan, created=created, surroundings=self.surroundings, is_again=True))
 
-def resumed_processing_jobs(machine: Machine, documents: Documents, *, changed: Changed) -> ProcessingJobs:
-    """The jobs of a cloud that starts: what a former one left in progress has failed, for nobody carries it on."""
+
+def processing_jobs(machine: Machine, documents: Documents, *, changed: Changed) -> ProcessingJobs:
+    """The jobs of a cloud; what a former one left in progress waits for `resume`."""
     board = JobBoard(documents, changed=changed)
-    now = machine.clock.now()
-    for name in [job["ProcessingJobName"] for job in board.jobs() if not has_ended(job)]:
-        board.change(name, lambda job: ended(job, failed(INTERRUPTED), now=now))
     return ProcessingJobs(ProcessingMachine(machine=machine, board=board))

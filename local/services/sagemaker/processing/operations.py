@@ -15,7 +15,7 @@ from moto.sagemaker.exceptions import ResourceInUseException
 from local.services.sagemaker.listing import Listing
 from local.services.sagemaker.permission import PULL_ACTIONS, unassumable
 from local.services.sagemaker.processing.record import Job, has_ended, new_job, stopping
-from local.services.sagemaker.processing.request import ProcessingPlan, check_request, plan_of
+from local.services.sagemaker.processing.request import ProcessingPlan, check_request, is_spark, plan_of
 from local.services.sagemaker.processing.run import ProcessingMachine
 from local.services.sagemaker.service_model import answer, check, invalid
 from model_packages.errors import OperatorError
@@ -42,7 +42,7 @@ class ProcessingOperations:
 
     def __init__(self, surroundings: ProcessingMachine, *, jobs: JobCommands, later: Later) -> None:
         self._board, self._machine = surroundings.board, surroundings.machine
-        self._require, self._jobs, self._later = surroundings.require, jobs, later
+        self._require_spark, self._jobs, self._later = surroundings.require, jobs, later
 
     def by_name(self) -> dict[str, Operation]:
         """Each operation under its name in the API."""
@@ -56,10 +56,6 @@ class ProcessingOperations:
     def create(self, parameters: Document) -> Document:
         """Keep a new job as InProgress, and begin it."""
         check_request(parameters)
-        try:
-            self._require()
-        except OperatorError as error:
-            raise invalid(f"the local cloud cannot run this processing job: {error}") from error
         name, role_arn = parameters["ProcessingJobName"], parameters["RoleArn"]
         if (problem := unassumable(role_arn, self._machine.trusts)) is not None:
             raise invalid(problem)
@@ -98,10 +94,17 @@ class ProcessingOperations:
         return job
 
     def _require_image(self, image: str, role_arn: str) -> None:
-        """Raises AWSValidationException where SageMaker could not pull the image in the role's name."""
+        """Raises AWSValidationException where SageMaker could not pull the image, or nothing here stands for it."""
         problem = self._machine.role(role_arn).pull(image)
         if problem is not None:
             raise invalid(
                 f"The image {image} could not be pulled. Please ensure that the role {role_arn} has the permissions "
                 f"{', '.join(PULL_ACTIONS)}: {problem}"
             )
+        try:
+            if is_spark(image):
+                self._require_spark()
+            else:
+                self._machine.images(image)
+        except OperatorError as error:
+            raise invalid(f"the local cloud cannot run this processing job: {error}") from error

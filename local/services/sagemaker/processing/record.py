@@ -63,8 +63,8 @@ def has_ended(job: Job) -> bool:
 
 
 def begun(job: Job, *, now: datetime) -> Job:
-    """The job once its container has started."""
-    return {**job, "ProcessingStartTime": now.isoformat(), "LastModifiedTime": now.isoformat()}
+    """The job once its container has started, for the first time or again."""
+    return {"ProcessingStartTime": now.isoformat(), **job, "LastModifiedTime": now.isoformat()}
 
 
 def stopping(job: Job, *, now: datetime) -> Job:

@@ -1,11 +1,11 @@
-"""One processing job: inputs, Spark's process under its limits. Belongs to one event loop."""
+"""One processing job: inputs, the container's process under its limits, outputs. Belongs to one event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from local.processes import Child
 from local.services.sagemaker.artifact import bucket_and_key
+from local.services.sagemaker.job_queue import STARTED_AGAIN
 from local.services.sagemaker.model_server import Machine, container_base
+from local.services.sagemaker.processing.image import Container, image_container
+from local.services.sagemaker.processing.outputs import upload_results
 from local.services.sagemaker.processing.record import (
     LONGEST_REASON,
     STOPPED,
@@ -25,22 +28,18 @@ from local.services.sagemaker.processing.record import (
     failed,
 )
 from local.services.sagemaker.processing.request import ProcessingPlan
-from local.services.sagemaker.processing.spark import require_spark, spark_environment, submit_command
+from local.services.sagemaker.processing.spark import require_spark, spark_container
 from local.services.sagemaker.training.board import JobBoard
 from local.services.sagemaker.training.inputs import HOST, InputRefused, download_prefix
+from local.services.sagemaker.training.outputs import OutputRefused
 from model_packages.errors import OperatorError
 
 LOG_GROUP: Final = "/aws/sagemaker/ProcessingJobs"
 GRACE_SECONDS: Final = 120.0
 """SageMaker sends SIGTERM, and SIGKILL this much later."""
 
-Command = Callable[[ProcessingPlan, Path], list[str]]
-"""What is started for a plan, in a folder that stands for /opt/ml."""
-
-
-def spark_command(plan: ProcessingPlan, root: Path) -> list[str]:
-    """Raises: OperatorError for arguments that smspark-submit would not take."""
-    return submit_command(plan.arguments, root=root)
+Spark = Callable[[Sequence[str], Path], Container]
+"""What AWS's Spark image does with a job's arguments, in a folder that stands for /opt/ml; raises OperatorError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +49,18 @@ class ProcessingMachine:
     machine: Machine
     board: JobBoard
     require: Callable[[], None] = require_spark
-    """Raises OperatorError where no job could be run here at all."""
-    command: Command = spark_command
+    """Raises OperatorError where no job on Spark could be run here at all."""
+    spark: Spark = spark_container
     grace_seconds: float = GRACE_SECONDS
 
 
 class ProcessingRun:
-    """A job that carries out its plan once it is told to."""
+    """A job that carries out its plan once it is told to; with `is_again` for a second time, in another cloud."""
 
-    def __init__(self, plan: ProcessingPlan, *, created: datetime, surroundings: ProcessingMachine) -> None:
-        self.plan = plan
+    def __init__(
+        self, plan: ProcessingPlan, *, created: datetime, surroundings: ProcessingMachine, is_again: bool = False
+    ) -> None:
+        self.plan, self._is_again = plan, is_again
         self.stop_asked = asyncio.Event()
         self._around, self._machine = surroundings, surroundings.machine
         self._role = self._machine.role(plan.role_arn)
@@ -72,14 +73,21 @@ class ProcessingRun:
         """From the first download to the end of the process; what went wrong is part of the outcome."""
         if self.stop_asked.is_set():
             return STOPPED
+        if self._is_again:
+            self._take_line(STARTED_AGAIN)
         try:
             await asyncio.to_thread(self._lay_out)
-            command = self._around.command(self.plan, self.root)
-        except InputRefused as refusal:
+            if self.stop_asked.is_set():
+                return STOPPED
+            outcome = await self._process(self._container())
+            if outcome.status is JobStatus.COMPLETED:
+                store, role = self._machine.store, self._role
+                await asyncio.to_thread(upload_results, self.plan, self.root, store=store, role=role)
+        except (InputRefused, OutputRefused) as refusal:
             return failed(str(refusal))
         except OperatorError as error:
             return failed(f"AlgorithmError: {error}")
-        return STOPPED if self.stop_asked.is_set() else await self._process(command)
+        return outcome
 
     def end(self, outcome: Outcome) -> None:
         """Writes down how the job ended. Blocks for a moment."""
@@ -100,21 +108,31 @@ class ProcessingRun:
             folder.mkdir(parents=True, exist_ok=True)
             if download_prefix(bucket, prefix, folder, store=store, role=self._role) == 0:
                 raise InputRefused(f'ClientError: No S3 objects found under S3 URL "{each.uri}" of input {each.name}.')
+        for each in self.plan.outputs:
+            (self.root / each.folder).mkdir(parents=True, exist_ok=True)
 
-    async def _process(self, command: list[str]) -> Outcome:
+    def _container(self) -> Container:
+        """Raises: OperatorError for an image that is nowhere, or arguments that Spark's would not take."""
+        plan = self.plan
+        if plan.is_spark:
+            return self._around.spark(plan.arguments, self.root)
+        image = self._machine.images(plan.image)
+        return image_container(image, entrypoint=plan.entrypoint, arguments=plan.arguments, root=self.root)
+
+    async def _process(self, container: Container) -> Outcome:
         added = self._machine.role_environment(self.plan.role_arn, HOST)
         child = await self._machine.children.start(
-            command,
+            container.command,
             name=f"processing job {self.plan.name}",
             env={
                 **container_base(self.root),
-                **spark_environment(self.root),
+                **container.environment,
                 **({} if self.plan.network_isolated else added),
                 "PROCESSING_JOB_NAME": self.plan.name,
                 "PROCESSING_JOB_ARN": self.plan.arn,
                 **self.plan.environment,
             },
-            cwd=self.root,
+            cwd=container.folder,
             on_line=self._take_line,
         )
         now = self._machine.clock.now()

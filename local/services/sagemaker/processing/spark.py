@@ -10,9 +10,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
+from local.services.sagemaker.processing.image import Container, here
 from model_packages.errors import OperatorError
 
 ENTRYPOINT: Final = "smspark-submit"
@@ -45,12 +46,17 @@ def require_spark() -> None:
         )
 
 
+def spark_container(arguments: Sequence[str], root: Path) -> Container:
+    """AWS's Spark image with a job's arguments. Raises: OperatorError for those that smspark-submit would not take."""
+    return Container(submit_command(arguments, root=root), spark_environment(root), root)
+
+
 def submit_command(arguments: Sequence[str], *, root: Path) -> list[str]:
     """spark-submit's command line for smspark-submit's arguments; `root` stands for /opt/ml.
 
     Raises: OperatorError for arguments that smspark-submit would not take.
     """
-    found = [_here(argument, root) for argument in arguments]
+    found = [here(argument, root) for argument in arguments]
     options: list[str] = []
     while found and found[0].startswith("-"):
         name = found.pop(0)
@@ -90,11 +96,6 @@ def _package(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise NoSpark(f"found no {name} here; install it")
     return Path(spec.origin).parent
-
-
-def _here(argument: str, root: Path) -> str:
-    path = PurePosixPath(argument)
-    return str(root / path.relative_to("/opt/ml")) if path.is_relative_to("/opt/ml") else argument
 
 
 def _files(value: str) -> str:

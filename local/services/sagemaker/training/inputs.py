@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from local.services.sagemaker.permission import Role
 from local.services.sagemaker.training.request import Channel, JobPlan
 
 HOST: Final = "algo-1"
+"""The first instance of a job, and of most jobs the only one."""
+
 GROUP: Final = "homogeneousCluster"
 
 
@@ -21,17 +24,30 @@ class InputRefused(Exception):
     """The inputs cannot be had; the text is FailureReason's."""
 
 
-def lay_out(plan: JobPlan, root: Path, *, store: ObjectStore, role: Role) -> None:
-    """Writes the configuration and downloads every channel, and former checkpoints, below `root`.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of the objects one host gets, where a channel divides them among the hosts: every `of`-th, from `index`."""
+
+    index: int = 0
+    of: int = 1
+
+
+WHOLE: Final = Share()
+
+
+def lay_out(plan: JobPlan, root: Path, *, host: str, store: ObjectStore, role: Role) -> None:
+    """Writes the configuration and downloads every channel, and former checkpoints, below the `root` of a host.
 
     Raises: InputRefused.
     """
     for folder in ("model", "output/data", "input/data", "input/config"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for name, document in configuration(plan).items():
+    for name, document in configuration(plan, host).items():
         (root / "input/config" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     for channel in plan.channels:
-        _download(channel, root / "input/data" / channel.name, store=store, role=role)
+        divided = channel.distribution == "ShardedByS3Key"
+        share = Share(plan.hosts.index(host), len(plan.hosts)) if divided else WHOLE
+        _download(channel, root / "input/data" / channel.name, share=share, store=store, role=role)
     if plan.checkpoints is not None:
         path, uri = plan.checkpoints
         (root / path).mkdir(parents=True, exist_ok=True)
@@ -39,17 +55,19 @@ def lay_out(plan: JobPlan, root: Path, *, store: ObjectStore, role: Role) -> Non
         download_prefix(bucket, f"{prefix}/", root / path, store=store, role=role)
 
 
-def configuration(plan: JobPlan) -> dict[str, Any]:
-    """The documents of /opt/ml/input/config, by name; every hyperparameter is a string."""
+def configuration(plan: JobPlan, host: str) -> dict[str, Any]:
+    """The documents of /opt/ml/input/config on a host, by name; every hyperparameter is a string."""
+    hosts = list(plan.hosts)
+    group = {"instance_group_name": GROUP, "instance_type": plan.instance_type, "hosts": hosts}
     return {
         "hyperparameters": dict(plan.hyperparameters),
         "inputdataconfig": {channel.name: _channel_document(channel) for channel in plan.channels},
         "resourceconfig": {
-            "current_host": HOST,
+            "current_host": host,
             "current_instance_type": plan.instance_type,
             "current_group_name": GROUP,
-            "hosts": [HOST],
-            "instance_groups": [{"instance_group_name": GROUP, "instance_type": plan.instance_type, "hosts": [HOST]}],
+            "hosts": hosts,
+            "instance_groups": [group],
             "network_interface_name": "lo",
         },
     }
@@ -64,15 +82,15 @@ def _channel_document(channel: Channel) -> dict[str, str]:
     return document if channel.content_type is None else {**document, "ContentType": channel.content_type}
 
 
-def _download(channel: Channel, folder: Path, *, store: ObjectStore, role: Role) -> None:
+def _download(channel: Channel, folder: Path, *, share: Share, store: ObjectStore, role: Role) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     bucket, key = bucket_and_key(channel.uri)
     if channel.is_manifest:
-        for uri, base in _manifest(bucket, key, store=store, role=role):
+        for uri, base in _manifest(bucket, key, store=store, role=role)[share.index :: share.of]:
             item_bucket, item_key = bucket_and_key(uri)
             _fetch(item_bucket, item_key, _target(folder, item_key, base), store=store, role=role)
         return
-    if download_prefix(bucket, key, folder, store=store, role=role) == 0:
+    if download_prefix(bucket, key, folder, share=share, store=store, role=role) == 0:
         raise InputRefused(
             f'ClientError: No S3 objects found under S3 URL "{channel.uri}" given in input data source. Please ensure '
             f"that the bucket exists in the selected region ({role.region}), that objects exist under that S3 prefix, "
@@ -80,15 +98,16 @@ def _download(channel: Channel, folder: Path, *, store: ObjectStore, role: Role)
         )
 
 
-def download_prefix(bucket: str, prefix: str, folder: Path, *, store: ObjectStore, role: Role) -> int:
-    """Downloads every object whose key starts with `prefix`; how many there were."""
-    if (refusal := role.list_bucket(bucket)) is not None:
+def download_prefix(
+    bucket: str, prefix: str, folder: Path, *, share: Share = WHOLE, store: ObjectStore, role: Role
+) -> int:
+    """Downloads the objects whose keys start with `prefix`, or a share of them; how many there are in all."""
+    if (refusal := role.list_bucket(bucket, prefix)) is not None:
         raise InputRefused(f"ClientError: Data download failed:AccessDenied (403): {refusal}")
-    count = 0
-    for key in _keys(bucket, prefix, store):
+    keys = list(_keys(bucket, prefix, store))
+    for key in keys[share.index :: share.of]:
         _fetch(bucket, key, _target(folder, key, base_of(prefix, key)), store=store, role=role)
-        count += 1
-    return count
+    return len(keys)
 
 
 def _keys(bucket: str, prefix: str, store: ObjectStore) -> Iterator[str]:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from local.documents import Documents
-from local.services.sagemaker.job_queue import INTERRUPTED, JobQueue
-from local.services.sagemaker.model_server import Clock, Machine
+from local.services.sagemaker.job_queue import JobQueue
+from local.services.sagemaker.model_server import Machine
 from local.services.sagemaker.training.board import Changed, JobBoard
-from local.services.sagemaker.training.record import STOPPED, Outcome, ended, failed, has_ended
-from local.services.sagemaker.training.request import JobPlan
+from local.services.sagemaker.training.record import STOPPED, JobStatus, Outcome, ended, failed, has_ended
+from local.services.sagemaker.training.request import JobPlan, plan_of
 from local.services.sagemaker.training.run import TrainingMachine, TrainingRun
 
 AT_ONCE: Final = 2
@@ -28,16 +28,18 @@ class TrainingJobs(JobQueue[Outcome]):
         """Begin a job, or let it wait for a seat."""
         self.begin(TrainingRun(plan, created=created, surroundings=self.surroundings))
 
+    def resume(self) -> None:
+        """Begin again what a former cloud left in progress; what it was stopping is Stopped."""
+        board, now = self.surroundings.board, self.surroundings.machine.clock.now()
+        for job in [job for job in board.jobs() if not has_ended(job)]:
+            if job["TrainingJobStatus"] == JobStatus.STOPPING:
+                board.change(job["TrainingJobName"], lambda found: ended(found, STOPPED, now=now))
+                continue
+            plan, created = plan_of(job, arn=job["TrainingJobArn"]), datetime.fromisoformat(job["CreationTime"])
+            self.begin(TrainingRun(plan, created=created, surroundings=self.surroundings, is_again=True))
 
-def resumed_jobs(machine: Machine, documents: Documents, *, changed: Changed) -> TrainingJobs:
-    """The jobs of a cloud that starts: what a former one left in progress has failed."""
+
+def training_jobs(machine: Machine, documents: Documents, *, changed: Changed) -> TrainingJobs:
+    """The jobs of a cloud; what a former one left in progress waits for `resume`."""
     board = JobBoard(documents, changed=changed)
-    fail_interrupted(board, machine.clock)
     return TrainingJobs(TrainingMachine(machine=machine, board=board))
-
-
-def fail_interrupted(board: JobBoard, clock: Clock) -> None:
-    """Of jobs that a former local cloud left in progress, says the truth: nobody carries them on."""
-    for job in board.jobs():
-        if not has_ended(job):
-            board.change(job["TrainingJobName"], lambda found: ended(found, failed(INTERRUPTED), now=clock.now()))

@@ -5,8 +5,12 @@ Blocks: to be called in a thread.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -44,15 +48,22 @@ def upload_outputs(plan: JobPlan, root: Path, *, store: ObjectStore, role: Role)
 
 def failure_text(root: Path) -> str:
     """What the container wrote into /opt/ml/output/failure, as far as SageMaker reads it."""
-    file = root / "output" / "failure"
+    file = failure_file(root)
     if not file.is_file():
         return ""
     return file.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS]
 
 
+def failure_file(root: Path) -> Path:
+    return root / "output" / "failure"
+
+
 @dataclass
 class CheckpointSync:
-    """Copies what changed in the folder of checkpoints to S3, as SageMaker does while a job runs."""
+    """Copies what changed in the folder of checkpoints to S3, as SageMaker does while a job runs.
+
+    What the container deletes there is deleted in S3 too, where the role may.
+    """
 
     folder: Path
     uri: str
@@ -66,29 +77,54 @@ class CheckpointSync:
 
     def copy(self, *, store: ObjectStore, role: Role) -> None:
         """Raises: OutputRefused."""
-        for name, state in self._files().items():
+        found = self._files()
+        for name in self.stored.keys() - found.keys():
+            self._delete(name, store=store, role=role)
+        for name, state in found.items():
             if self.stored.get(name) == state:
                 continue
             bucket, key = bucket_and_key(f"{self.uri}/{name}")
-            _put(self.folder / name, bucket, key, kms_key=self.kms_key, store=store, role=role)
-            self.stored[name] = state
+            with suppress(FileNotFoundError), _held(self.folder / name, beside=self.folder) as file:
+                put(file, bucket, key, kms_key=self.kms_key, store=store, role=role)
+                self.stored[name] = state
+
+    def _delete(self, name: str, *, store: ObjectStore, role: Role) -> None:
+        del self.stored[name]
+        bucket, key = bucket_and_key(f"{self.uri}/{name}")
+        if role.delete(bucket, key) is None:
+            with suppress(ClientError, BotoCoreError):
+                store.delete_object(Bucket=bucket, Key=key)
 
     def _files(self) -> dict[str, tuple[int, int]]:
         found = {}
         for path in sorted(self.folder.rglob("*")):
-            if path.is_file():
+            with suppress(FileNotFoundError):
                 stat = path.stat()
-                found[path.relative_to(self.folder).as_posix()] = (stat.st_size, stat.st_mtime_ns)
+                if S_ISREG(stat.st_mode):
+                    found[path.relative_to(self.folder).as_posix()] = (stat.st_size, stat.st_mtime_ns)
         return found
+
+
+@contextmanager
+def _held(file: Path, *, beside: Path) -> Iterator[Path]:
+    """Another name of a file, which keeps its content when the container renames, replaces or deletes it.
+
+    Raises: FileNotFoundError where the container was quicker.
+    """
+    with TemporaryDirectory(dir=beside.parent, prefix=".held-") as folder:
+        held = Path(folder) / file.name
+        os.link(file, held)
+        yield held
 
 
 def _upload(plan: JobPlan, archive: Path, *, store: ObjectStore, role: Role) -> str:
     bucket, key = output_location(plan, archive.name)
-    _put(archive, bucket, key, kms_key=plan.kms_key, store=store, role=role)
+    put(archive, bucket, key, kms_key=plan.kms_key, store=store, role=role)
     return f"s3://{bucket}/{key}"
 
 
-def _put(file: Path, bucket: str, key: str, *, kms_key: str | None, store: ObjectStore, role: Role) -> None:
+def put(file: Path, bucket: str, key: str, *, kms_key: str | None, store: ObjectStore, role: Role) -> None:
+    """Stores one file. Raises: OutputRefused."""
     if (refusal := role.write(bucket, key, kms_key=kms_key)) is not None:
         raise OutputRefused(f"ClientError: Artifact upload failed:AccessDenied (403): {refusal}")
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else None

@@ -1,7 +1,7 @@
 """A training job's record: what DescribeTrainingJob shows of it, with ISO times, and how each step changes it.
 
 Pure functions from one record to the next. The order of secondary statuses is AWS's: Starting, Downloading, Training,
-Stopping where it is stopped, Uploading, and the last one.
+Stopping where it is stopped, Uploading, and the last one; after Interrupted they begin again.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Step(StrEnum):
     STARTING = "Starting"
     DOWNLOADING = "Downloading"
     TRAINING = "Training"
+    INTERRUPTED = "Interrupted"
     STOPPING = "Stopping"
     UPLOADING = "Uploading"
     COMPLETED = "Completed"
@@ -42,6 +43,9 @@ class Step(StrEnum):
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
 
+
+BILLED: Final = frozenset({Step.DOWNLOADING, Step.TRAINING, Step.STOPPING, Step.UPLOADING})
+"""The steps in which a job has its instances; from an interruption until it has others, nothing is billed."""
 
 ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED})
 
@@ -125,9 +129,22 @@ def ended(job: Job, outcome: Outcome, *, now: datetime) -> Job:
     }
     if "TrainingStartTime" not in done:
         return done
-    seconds = max(1, round((now - datetime.fromisoformat(done["TrainingStartTime"])).total_seconds()))
-    times = {"TrainingEndTime": now.isoformat(), "TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
-    return {**done, **times}
+    seconds = (now - datetime.fromisoformat(done["TrainingStartTime"])).total_seconds()
+    return {
+        **done,
+        "TrainingEndTime": now.isoformat(),
+        "TrainingTimeInSeconds": max(1, round(seconds)),
+        "BillableTimeInSeconds": max(1, round(_billed_seconds(done["SecondaryStatusTransitions"]))),
+    }
+
+
+def _billed_seconds(transitions: Sequence[Mapping[str, Any]]) -> float:
+    moments = [
+        (datetime.fromisoformat(each["StartTime"]), datetime.fromisoformat(each["EndTime"]))
+        for each in transitions
+        if each["Status"] in BILLED
+    ]
+    return sum((end - start).total_seconds() for start, end in moments)
 
 
 def _closed(transitions: Sequence[Mapping[str, Any]], now: datetime) -> list[Mapping[str, Any]]:

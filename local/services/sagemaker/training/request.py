@@ -35,7 +35,6 @@ REFUSED: Final = (
 """Members that ask for something that is not done here."""
 
 ONLY: Final[Mapping[str, tuple[object, ...]]] = {
-    "ResourceConfig.InstanceCount": (1,),
     "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAccessMode": ("Platform",),
     "OutputDataConfig.CompressionType": ("GZIP",),
     "ProfilerConfig.DisableProfiler": (True,),
@@ -87,9 +86,20 @@ class JobPlan:
     kms_key: str | None
     checkpoints: tuple[PurePosixPath, str] | None
     metrics: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    instances: int = 1
     network_isolated: bool = False
     longest_run_seconds: float = LONGEST_RUN_SECONDS
     longest_wait_seconds: float | None = None
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether its instances may be taken away: it is started again on others, as long as it may wait."""
+        return self.longest_wait_seconds is not None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of its instances, as each of them has them."""
+        return tuple(sorted(f"algo-{number}" for number in range(1, self.instances + 1)))
 
 
 def check_request(request: Mapping[str, Any]) -> None:
@@ -120,6 +130,7 @@ def plan_of(request: Mapping[str, Any], *, arn: str) -> JobPlan:
         kms_key=output.get("KmsKeyId") or None,
         checkpoints=_checkpoints(request.get("CheckpointConfig")),
         metrics={each["Name"]: re.compile(each["Regex"]) for each in algorithm.get("MetricDefinitions") or ()},
+        instances=request["ResourceConfig"]["InstanceCount"],
         network_isolated=bool(request.get("EnableNetworkIsolation")),
         longest_run_seconds=float(stopping.get("MaxRuntimeInSeconds") or LONGEST_RUN_SECONDS),
         longest_wait_seconds=float(stopping["MaxWaitTimeInSeconds"]) if is_spot else None,

@@ -1,4 +1,4 @@
-"""A processing container of a few lines: it does what its second argument says, in the folder that is its first."""
+"""A processing container of a few lines: it does what its last argument says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-ROOT, DO = Path(sys.argv[1]), sys.argv[2]
+ROOT, DO = Path(os.environ["FLYBALL_ML_ROOT"]), sys.argv[-1]
 
 
 def stopped(_number: int, _frame: object) -> None:
@@ -21,12 +21,24 @@ match DO:
         inputs = ROOT / "processing" / "input"
         files = {str(path.relative_to(inputs)): path.read_text() for path in inputs.rglob("*") if path.is_file()}
         config = json.loads((ROOT / "config" / "processingjobconfig.json").read_text())
-        print(json.dumps({"files": files, "environment": dict(os.environ), "config": config}), flush=True)
+        found = {"files": files, "environment": dict(os.environ), "config": config, "arguments": sys.argv[1:]}
+        print(json.dumps(found), flush=True)
+    case "evaluate":
+        output = ROOT / "processing" / "output"
+        (output / "plots").mkdir()
+        (output / "evidence.json").write_text(json.dumps({"package": os.environ["FLYBALL_PACKAGE"]}))
+        (output / "plots" / "curve.svg").write_text("<svg/>")
+        (ROOT / "output").mkdir(exist_ok=True)
+        (ROOT / "output" / "message").write_text("compared")
     case "fail":
         (ROOT / "output").mkdir()
         (ROOT / "output" / "message").write_text("no such column")
         sys.exit(3)
     case "wait":
         signal.signal(signal.SIGTERM, stopped)
+        print("waiting", flush=True)
+        threading.Event().wait()
+    case "ignore":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("waiting", flush=True)
         threading.Event().wait()

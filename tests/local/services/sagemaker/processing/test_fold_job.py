@@ -34,7 +34,7 @@ from local.documents import InMemoryDocuments
 from local.processes import Children
 from local.services.sagemaker.model_server import Machine
 from local.services.sagemaker.plan import ImageFolder
-from local.services.sagemaker.processing.jobs import ProcessingJobs, resumed_processing_jobs
+from local.services.sagemaker.processing.jobs import ProcessingJobs, processing_jobs
 from local.services.sagemaker.processing.operations import Operation, ProcessingOperations
 from model_packages.contract import Monitor
 from model_packages.errors import OperatorError
@@ -118,7 +118,7 @@ async def running_jobs(
             log=log,
             role_environment=lambda _role, _session: variables,
         )
-        jobs = resumed_processing_jobs(machine, InMemoryDocuments(), changed=lambda _before, _after: None)
+        jobs = processing_jobs(machine, InMemoryDocuments(), changed=lambda _before, _after: None)
         later = asyncio.get_running_loop().call_soon_threadsafe
         yield jobs, Jobs(ProcessingOperations(jobs.surroundings, jobs=jobs, later=later))
         await jobs.close()

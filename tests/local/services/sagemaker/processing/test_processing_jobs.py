@@ -4,157 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from moto.core.exceptions import ServiceException
 
-from local.clock import ManualClock
-from local.documents import InMemoryDocuments
-from local.processes import Children
-from local.services.sagemaker.model_server import Machine
-from local.services.sagemaker.plan import ImageFolder
-from local.services.sagemaker.processing.jobs import ProcessingJobs, resumed_processing_jobs
-from local.services.sagemaker.processing.operations import ProcessingOperations
-from local.services.sagemaker.processing.record import Job, new_job
-from local.services.sagemaker.processing.request import ProcessingPlan
-from local.services.sagemaker.processing.run import ProcessingMachine
-from local.services.sagemaker.processing.spark import NoSpark
-from local.services.sagemaker.training.board import JobBoard
-from model_packages.errors import OperatorError
-from tests.local.services.sagemaker.object_store import InMemoryObjects
+from tests.local.services.sagemaker.processing.processing_cloud import (
+    OWN,
+    ROLE,
+    SPARK,
+    Cloud,
+    input_of,
+    output_of,
+    running_cloud,
+    until,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-IMAGE = f"173754725891.dkr.ecr.{REGION}.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/processing"
-DEADLINE_SECONDS = 20
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@dataclass
-class Cloud:
-    """The API of processing jobs, and what they touch."""
-
-    operations: ProcessingOperations
-    jobs: ProcessingJobs
-    store: InMemoryObjects
-    logs: dict[str, list[str]]
-    refusals: dict[str, str]
-    changes: list[tuple[Job, Job]]
-    missing: list[str]
-    folder: Path
-
-    def request(self, do: str = "say", **members: Any) -> dict[str, Any]:
-        return {
-            "ProcessingJobName": "job",
-            "RoleArn": ROLE,
-            "AppSpecification": {
-                "ImageUri": IMAGE,
-                "ContainerEntrypoint": ["smspark-submit"],
-                "ContainerArguments": [do],
-            },
-            "ProcessingInputs": [input_of("app", "s3://assets/one/app.py"), input_of("more", "s3://assets/more")],
-            "ProcessingResources": {
-                "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30}
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            **members,
-        }
-
-    def create(self, do: str = "say", **members: Any) -> None:
-        self.store.put("s3://assets/one/app.py", "app")
-        self.store.put("s3://assets/more/deep/b.txt", "more")
-        self.operations.create(self.request(do, **members))
-
-    async def run(self, do: str = "say", **members: Any) -> dict[str, Any]:
-        """One job from beginning to end."""
-        self.create(do, **members)
-        await self.settle()
-        return self.described()
-
-    async def settle(self) -> None:
-        await asyncio.sleep(0)
-        await self.jobs.settle()
-
-    def described(self) -> dict[str, Any]:
-        return dict(self.operations.describe({"ProcessingJobName": "job"}))
-
-    @property
-    def lines(self) -> list[str]:
-        return [line for stream in self.logs.values() for line in stream]
-
-    async def until_it_waits(self) -> None:
-        await until(lambda: "waiting" in self.lines)
-
-
-def input_of(name: str, uri: str, **members: Any) -> dict[str, Any]:
-    source = {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/input/{name}", "S3DataType": "S3Prefix"}
-    return {"InputName": name, "S3Input": {**source, "S3InputMode": "File", **members}}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def no_image(uri: str) -> ImageFolder:
-    raise OperatorError(f"no asset has the tag of {uri}")
-
-
-def fake_command(plan: ProcessingPlan, root: Path) -> list[str]:
-    return [sys.executable, str(Path(__file__).with_name("fake_processor.py")), str(root), *plan.arguments]
-
-
-@asynccontextmanager
-async def running_cloud(folder: Path, *, longest: Callable[[float], Any] = asyncio.sleep) -> AsyncIterator[Cloud]:
-    def log(group: str, stream: str, lines: Sequence[str]) -> None:
-        logs[f"{group} {stream}"].extend(lines)
-
-    def require() -> None:
-        if missing:
-            raise NoSpark(f"needs {missing[0]}")
-
-    logs: dict[str, list[str]] = defaultdict(list)
-    refusals: dict[str, str] = {}
-    changes: list[tuple[Job, Job]] = []
-    missing: list[str] = []
-    async with Children() as children, aiohttp.ClientSession() as session:
-        store = InMemoryObjects()
-        board = JobBoard(InMemoryDocuments(), changed=lambda before, after: changes.append((before, after)))
-        machine = Machine(
-            children=children,
-            session=session,
-            store=store,
-            images=no_image,
-            folder=folder / "models",
-            clock=ManualClock(),
-            log=log,
-            sleep=longest,
-            role_environment=lambda role, _session: {"AWS_ACCESS_KEY_ID": f"key of {role}"},
-            may=lambda _role, action, _resource: refusals.get(action),
-            trusts=lambda _role, service: "sts:AssumeRole" not in refusals and service == "sagemaker.amazonaws.com",
-        )
-        jobs = ProcessingJobs(
-            ProcessingMachine(machine=machine, board=board, require=require, command=fake_command, grace_seconds=20.0)
-        )
-        later = asyncio.get_running_loop().call_soon_threadsafe
-        operations = ProcessingOperations(jobs.surroundings, jobs=jobs, later=later)
-        yield Cloud(operations, jobs, store, logs, refusals, changes, missing, folder)
-        await jobs.close()
 
 
 @pytest.fixture
@@ -286,55 +159,24 @@ async def test_a_job_that_waits_is_stopped_without_waiting_for_the_one_that_runs
     assert cloud.described()["ProcessingJobStatus"] == "InProgress"
 
 
-async def test_a_cloud_that_ends_leaves_its_job_failed(tmp_path: Path) -> None:
-    async with running_cloud(tmp_path) as cloud:
-        cloud.create("wait")
-        await cloud.until_it_waits()
-
-    assert cloud.described()["ProcessingJobStatus"] == "Failed"
-    assert "the local cloud ended" in cloud.described()["FailureReason"]
-
-
-async def test_what_a_killed_cloud_left_in_progress_has_failed(cloud: Cloud) -> None:
-    documents, told = InMemoryDocuments(), []
-    clock = ManualClock()
-    documents.put("old", new_job({"ProcessingJobName": "old"}, arn="arn:processing-job/old", now=clock.now()))
-
-    jobs = resumed_processing_jobs(
-        cloud.jobs.surroundings.machine, documents, changed=lambda _before, after: told.append(after)
-    )
-
-    found = jobs.surroundings.board.get("old")
-    assert found is not None
-    assert (found["ProcessingJobStatus"], len(told)) == ("Failed", 1)
+def outputs(*each: dict[str, Any]) -> dict[str, Any]:
+    return {"ProcessingOutputConfig": {"Outputs": list(each)}}
 
 
 REFUSED = [
-    ({"AppSpecification": {"ImageUri": "1.dkr.ecr.us-east-1.amazonaws.com/mine:1"}}, "repository mine; allowed: sagem"),
     (
-        {"AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["bash"]}},
-        r"\['bash'\]; allowed: \[smspark-subm",
+        {"AppSpecification": {"ImageUri": SPARK, "ContainerEntrypoint": ["bash"]}},
+        r"\['bash'\] of AWS's Spark image",
     ),
     ({"ProcessingInputs": [input_of("a", "s3://b/c", S3InputMode="Pipe")]}, "S3InputMode Pipe; allowed: File"),
     ({"ProcessingInputs": [input_of("a", "s3://b/c", LocalPath="/etc")]}, "LocalPath /etc; allowed: a folder below"),
     ({"ProcessingInputs": [input_of("a", "s3://b/c")] * 2}, "InputNames must be unique"),
-    (
-        {
-            "ProcessingOutputConfig": {
-                "Outputs": [
-                    {
-                        "OutputName": "o",
-                        "S3Output": {
-                            "S3Uri": "s3://b/o",
-                            "LocalPath": "/opt/ml/processing/o",
-                            "S3UploadMode": "EndOfJob",
-                        },
-                    }
-                ]
-            }
-        },
-        r"does not implement this CreateProcessingJob: ProcessingOutputConfig\.Outputs",
-    ),
+    (outputs(output_of("o", "s3://b/o", S3UploadMode="Continuous")), "output o: S3Output.S3UploadMode Continuous; al"),
+    (outputs(output_of("o", "s3://b/o", LocalPath="/opt/ml/model")), "output o: S3Output.LocalPath /opt/ml/model; al"),
+    (outputs({**output_of("o", "s3://b/o"), "AppManaged": True}), "output o: AppManaged True; allowed: False"),
+    (outputs({"OutputName": "o", "FeatureStoreOutput": {"FeatureGroupName": "f"}}), "FeatureStoreOutput; allowed: S3O"),
+    (outputs(output_of("o", "s3://b/o"), output_of("o", "s3://b/p")), "OutputNames must be unique"),
+    ({"AppSpecification": {"ImageUri": OWN}}, "InstanceCount 2 of an image that is not Spark's; allowed: 1"),
 ]
 
 

@@ -9,11 +9,12 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 ROOT = Path(os.environ["FLYBALL_ML_ROOT"])
 
 
-def document(name: str) -> object:
+def document(name: str) -> Any:
     return json.loads((ROOT / "input/config" / f"{name}.json").read_text())
 
 
@@ -64,6 +65,25 @@ match json.loads((ROOT / "input/config/hyperparameters.json").read_text())["do"]
         signal.signal(signal.SIGTERM, stopped)
         wait_for_ever()
     case "wait":
+        signal.signal(signal.SIGTERM, stopped)
+        wait_for_ever()
+    case "tidy":
+        (ROOT / "checkpoints" / "1.pt").unlink()
+        wait_for_ever()
+    case "resume":
+        done = ROOT / "checkpoints" / "done.txt"
+        if not done.is_file():
+            done.write_text("half")
+            wait_for_ever()
+        save(done.read_text())
+    case "meet":
+        host = document("resourceconfig")["current_host"]
+        (ROOT / "model" / host).write_text(json.dumps(saw()))
+        print(f"{host} is here", flush=True)
+    case "fail elsewhere":
+        if document("resourceconfig")["current_host"] == "algo-2":
+            (ROOT / "output" / "failure").write_text("ValueError: on the second")
+            sys.exit(4)
         signal.signal(signal.SIGTERM, stopped)
         wait_for_ever()
     case "ignore":

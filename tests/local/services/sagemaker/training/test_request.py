@@ -16,6 +16,7 @@ from local.services.sagemaker.training.request import check_request, plan_of
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"
 SOURCE = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/data"}}
 ALGORITHM = {"TrainingImage": "image", "TrainingInputMode": "File"}
+PLAN = "arn:aws:sagemaker:us-east-1:123456789012:training-plan/plan"
 RESOURCES = {"InstanceType": "ml.g6e.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10}
 
 
@@ -39,7 +40,7 @@ def channel(**members: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"ResourceConfig": {**RESOURCES, "InstanceCount": 2}}, "ResourceConfig.InstanceCount 2; allowed: 1"),
+        ({"ResourceConfig": {**RESOURCES, "TrainingPlanArn": PLAN}}, "ResourceConfig.TrainingPlanArn"),
         ({"AlgorithmSpecification": {**ALGORITHM, "TrainingInputMode": "Pipe"}}, "TrainingInputMode Pipe; allowed"),
         ({"AlgorithmSpecification": {**ALGORITHM, "ContainerEntrypoint": ["sh"]}}, "ContainerEntrypoint"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://b/o", "CompressionType": "NONE"}}, "CompressionType NONE"),
@@ -117,6 +118,12 @@ def test_a_plan_has_what_the_request_leaves_open() -> None:
     assert plan.checkpoints == (PurePosixPath("checkpoints"), "s3://bucket/saved")
     assert plan.output_uri == "s3://bucket/out"
     assert plan.channels[0].mode == "File"
+
+
+def test_the_hosts_of_a_job_are_in_the_order_that_each_of_them_is_told() -> None:
+    plan = plan_of(request(ResourceConfig={**RESOURCES, "InstanceCount": 11}), arn=ARN)
+
+    assert plan.hosts[:4] == ("algo-1", "algo-10", "algo-11", "algo-2")
 
 
 @pytest.mark.parametrize(

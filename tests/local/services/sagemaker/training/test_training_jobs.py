@@ -3,165 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import shutil
-import tarfile
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from moto.core.exceptions import ServiceException
 
-from local.clock import ManualClock
 from local.documents import InMemoryDocuments
-from local.processes import Children
-from local.services.sagemaker.model_server import Machine
-from local.services.sagemaker.plan import ImageFolder
-from local.services.sagemaker.training.board import JobBoard
-from local.services.sagemaker.training.jobs import TrainingJobs, fail_interrupted
-from local.services.sagemaker.training.operations import TrainingOperations
-from local.services.sagemaker.training.run import TrainingMachine
-from model_packages.errors import OperatorError
-from tests.local.services.sagemaker.object_store import InMemoryObjects
+from tests.local.services.sagemaker.training.training_cloud import (
+    ACCOUNT,
+    IMAGE,
+    OUTPUT,
+    REGION,
+    ROLE,
+    Cloud,
+    channel,
+    running_cloud,
+    steps,
+    until,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/flyball:digits"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/training"
-OUTPUT = "s3://bucket/out/job/output"
-DEADLINE_SECONDS = 20
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@dataclass
-class Cloud:
-    """The API of training jobs, and what they touch."""
-
-    operations: TrainingOperations
-    jobs: TrainingJobs
-    board: JobBoard
-    store: InMemoryObjects
-    clock: ManualClock
-    folder: Path
-    logs: dict[str, list[str]]
-    refusals: dict[str, str]
-    """What the job's role may not do: the refusals' texts by action."""
-
-    def request(self, do: str = "train", **members: Any) -> dict[str, Any]:
-        return {
-            "TrainingJobName": "job",
-            "RoleArn": ROLE,
-            "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
-            "HyperParameters": {"do": do},
-            "InputDataConfig": [channel("training", "s3://bucket/data")],
-            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out/"},
-            "ResourceConfig": {"InstanceType": "ml.g6e.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            **members,
-        }
-
-    def create(self, do: str = "train", **members: Any) -> None:
-        self.store.put("s3://bucket/data/a.csv", "1,2")
-        self.operations.create(self.request(do, **members))
-
-    async def run(self, do: str = "train", **members: Any) -> dict[str, Any]:
-        """One job from beginning to end."""
-        self.create(do, **members)
-        await self.settle()
-        return self.described()
-
-    async def settle(self) -> None:
-        await asyncio.sleep(0)
-        await self.jobs.settle()
-
-    def described(self, name: str = "job") -> dict[str, Any]:
-        return dict(self.operations.describe({"TrainingJobName": name}))
-
-    def archive(self, uri: str) -> dict[str, str]:
-        """The texts in a tar.gz that the job stored."""
-        with tarfile.open(fileobj=io.BytesIO(self.store.get(uri))) as tar:
-            files = {member.name: tar.extractfile(member) for member in tar.getmembers() if member.isfile()}
-            return {name: file.read().decode() for name, file in files.items() if file is not None}
-
-    @property
-    def lines(self) -> list[str]:
-        return [line for stream in self.logs.values() for line in stream]
-
-    async def until_it_waits(self) -> None:
-        """Until a container has begun and waits to be ended."""
-        await until(lambda: "waiting" in self.lines)
-
-
-def channel(name: str, uri: str, **members: Any) -> dict[str, Any]:
-    kind = members.pop("kind", "S3Prefix")
-    return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": kind, "S3Uri": uri}}, **members}
-
-
-def steps(job: dict[str, Any]) -> list[str]:
-    return [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-async def hurry(_seconds: float) -> None:
-    """The pause between two looks at a job, cut short."""
-    await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def running_cloud(
-    folder: Path, documents: InMemoryDocuments, *, at_once: int = 2, grace_seconds: float = 20.0
-) -> AsyncIterator[Cloud]:
-    image = folder / "image"
-    (image / "container").mkdir(parents=True, exist_ok=True)
-    shutil.copy(Path(__file__).with_name("fake_trainer.py"), image / "container" / "__main__.py")
-
-    def images(uri: str) -> ImageFolder:
-        if uri != IMAGE:
-            raise OperatorError(f"no asset has the tag of {uri}")
-        return ImageFolder(image, {"FLYBALL_PACKAGE": "digits"})
-
-    def log(group: str, stream: str, lines: Sequence[str]) -> None:
-        logs[f"{group} {stream}"].extend(lines)
-
-    logs: dict[str, list[str]] = defaultdict(list)
-    refusals: dict[str, str] = {}
-    async with Children() as children, aiohttp.ClientSession() as session:
-        clock, store, board = ManualClock(), InMemoryObjects(), JobBoard(documents)
-        machine = Machine(
-            children=children,
-            session=session,
-            store=store,
-            images=images,
-            folder=folder / "models",
-            clock=clock,
-            log=log,
-            sleep=hurry,
-            role_environment=lambda role, _session: {"AWS_ACCESS_KEY_ID": f"key of {role}"},
-            may=lambda _role, action, _resource: refusals.get(action),
-            trusts=lambda _role, service: "sts:AssumeRole" not in refusals and service == "sagemaker.amazonaws.com",
-        )
-        surroundings = TrainingMachine(machine=machine, board=board, grace_seconds=grace_seconds)
-        jobs = TrainingJobs(surroundings, at_once=at_once)
-        later = asyncio.get_running_loop().call_soon_threadsafe
-        operations = TrainingOperations(surroundings, jobs=jobs, later=later)
-        yield Cloud(operations, jobs, board, store, clock, folder, logs, refusals)
-        await jobs.close()
 
 
 @pytest.fixture
@@ -337,6 +205,22 @@ async def test_checkpoints_are_brought_back_and_kept_up_to_date_while_a_job_runs
     assert "s3://bucket/saved/1.pt" not in cloud.store.encryption
 
 
+@pytest.mark.parametrize(("refused", "left"), [([], {"2.pt"}), (["s3:DeleteObject"], {"1.pt", "2.pt"})])
+async def test_a_checkpoint_that_a_container_deletes_is_deleted_in_s3_where_the_role_may(
+    cloud: Cloud, refused: list[str], left: set[str]
+) -> None:
+    cloud.refusals |= dict.fromkeys(refused, "not so")
+    for name in ("1.pt", "2.pt"):
+        cloud.store.put(f"s3://bucket/saved/{name}", "first")
+    cloud.create("tidy", CheckpointConfig={"S3Uri": "s3://bucket/saved"})
+    await cloud.until_it_waits()
+
+    cloud.operations.stop({"TrainingJobName": "job"})
+    await cloud.settle()
+
+    assert {uri.rpartition("/")[2] for uri in cloud.store.uris() if "/saved/" in uri} == left
+
+
 async def test_a_job_finds_the_checkpoints_of_a_former_one(cloud: Cloud) -> None:
     cloud.store.put("s3://bucket/saved/1.pt", "first")
 
@@ -477,31 +361,3 @@ async def test_the_jobs_beyond_the_seats_wait_as_starting_and_can_be_stopped(tmp
         assert steps(cloud.described("second")) == ["Starting", "Stopping", "Stopped"]
         assert "TrainingStartTime" not in cloud.described("second")
         assert cloud.described("third")["TrainingJobStatus"] == "Completed"
-
-
-async def test_a_cloud_that_ends_leaves_no_job_in_progress(tmp_path: Path) -> None:
-    documents = InMemoryDocuments()
-    async with running_cloud(tmp_path, documents) as cloud:
-        cloud.create("wait")
-        await cloud.until_it_waits()
-
-    (record,) = documents.records.values()
-    assert record["TrainingJobStatus"] == "Failed"
-    assert record["FailureReason"] == "InternalServerError: the local cloud ended while this job was in progress."
-
-
-async def test_what_a_killed_cloud_left_in_progress_has_failed_in_the_next_one(cloud: Cloud) -> None:
-    documents, earlier = InMemoryDocuments(), InMemoryDocuments()
-    await cloud.run()
-    cloud.create("wait", TrainingJobName="second")
-    for job in cloud.board.jobs():
-        documents.put(job["TrainingJobName"], job)
-    earlier.records.update(documents.records)
-
-    fail_interrupted(JobBoard(documents), cloud.clock)
-
-    assert documents.get("job") == earlier.get("job")
-    second = documents.get("second")
-    assert second is not None
-    assert (second["TrainingJobStatus"], second["SecondaryStatus"]) == ("Failed", "Failed")
-    assert second["FailureReason"].startswith("InternalServerError: ")

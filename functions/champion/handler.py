@@ -8,22 +8,13 @@ from botocore.config import Config
 from botocore.session import Session
 from urllib3 import PoolManager
 
-from functions.champion.pointer import ChampionPointers, ResourceEvent
+from functions.champion.pointer import ChampionPointers
 from functions.champion.settings import SERVICE_NAME
+from functions.shared.custom_resource import ResourceEvent, put_by
 from functions.shared.logs import make_logger
-from model_packages.errors import OperatorError
 
 logger = make_logger(service=SERVICE_NAME)
-http = PoolManager()
-
-
-def put(url: str, content: bytes) -> None:
-    """Sends CloudFormation its answer; the URL was signed without a content type, so none is sent."""
-    answer = http.request("PUT", url, body=content, headers={"Content-Type": ""}, retries=3, timeout=10)
-    if answer.status >= 400:
-        raise OperatorError(f"CloudFormation's response URL answered {answer.status}; it waits until the timeout")
-
-
+put = put_by(PoolManager())
 retries = {"mode": "standard", "total_max_attempts": 3}
 pointers = ChampionPointers(parameters=Session().create_client("ssm", config=Config(retries=retries)), put=put)
 

@@ -6,20 +6,15 @@ which version serves, and a stack that is deployed again must find it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from model_packages.errors import FlyballError, OperatorError
+from functions.shared.custom_resource import Outcome, Put, ResourceEvent, answer, attempt
+from model_packages.errors import OperatorError
 
 NO_CHAMPION = "none"
-MAXIMUM_REASON_CHARACTERS = 1000  # CloudFormation takes answers of 4 KB
-
-ResourceEvent = Mapping[str, Any]
-"""What CloudFormation hands over (RequestType, ResponseURL, StackId, RequestId, LogicalResourceId, ...)."""
 
 
 class ParameterStore(Protocol):
@@ -29,36 +24,25 @@ class ParameterStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one event."""
-
-    status: Literal["SUCCESS", "FAILED"]
-    physical_id: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ChampionPointers:
-    """Answers CloudFormation's events. `put` sends bytes to a presigned URL."""
+    """Answers CloudFormation's events."""
 
     parameters: ParameterStore
-    put: Callable[[str, bytes], None]
+    put: Put
 
     def handle(self, event: ResourceEvent) -> Outcome:
-        """Does what the event asks, and always tells CloudFormation how it went: else it waits for an hour."""
-        outcome = self._attempt(event)
-        self.put(event["ResponseURL"], json.dumps(_answer_to(event, outcome)).encode())
+        """Does what the event asks."""
+        outcome = attempt(physical_id=_known_id(event), act=lambda: self._act(event))
+        answer(self.put, event, outcome)
         return outcome
 
-    def _attempt(self, event: ResourceEvent) -> Outcome:
+    def _act(self, event: ResourceEvent) -> Outcome:
         if event["RequestType"] == "Delete":
-            return Outcome(status="SUCCESS", physical_id=_known_id(event))
-        try:
+            name = _known_id(event)
+        else:
             name = _parameter_name(event)
             self._create_if_absent(name)
-        except Exception as error:  # noqa: BLE001 - the boundary: CloudFormation is told, and shows it to the operator
-            return Outcome(status="FAILED", physical_id=_known_id(event), reason=_reason(error))
-        return Outcome(status="SUCCESS", physical_id=name)
+        return Outcome(status="SUCCESS", physical_id=name, data={"ParameterName": name})
 
     def _create_if_absent(self, name: str) -> None:
         description = "Which model version serves; written by the retraining loop, read at each deploy."
@@ -82,16 +66,3 @@ def _known_id(event: ResourceEvent) -> str:
     """The id that CloudFormation already has: an answer with another one would make it replace the resource."""
     properties = event.get("ResourceProperties", {})
     return str(event.get("PhysicalResourceId") or properties.get("ParameterName") or event["LogicalResourceId"])
-
-
-def _reason(error: Exception) -> str:
-    told = isinstance(error, FlyballError | BotoCoreError | ClientError)
-    text = str(error) if told else f"{type(error).__qualname__}: {error}"
-    return text[:MAXIMUM_REASON_CHARACTERS]
-
-
-def _answer_to(event: ResourceEvent, outcome: Outcome) -> dict[str, Any]:
-    copied = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
-    reason = {"Reason": outcome.reason} if outcome.reason else {}
-    data = {"ParameterName": outcome.physical_id} if outcome.status == "SUCCESS" else {}
-    return {"Status": outcome.status, "PhysicalResourceId": outcome.physical_id, "Data": data, **copied, **reason}

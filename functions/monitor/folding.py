@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,19 @@ MAXIMUM_EXAMPLE_BYTES = 4_000
 MAXIMUM_EXTRA_FIELDS, MAXIMUM_NAME_CHARACTERS = 50, 100
 
 Block = Literal["row", "time", "caller"]
+
+
+class Listed(Protocol):
+    """An object that S3 has listed."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+File = TypeVar("File", bound=Listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +197,9 @@ def fold_part(order: Order, *, baseline: Baseline, files: Files, chunk_rows: int
     """Folds a part of an order. Parts add up, if each was told what the parts before it came to know."""
     folding = _Folding(order=order, baseline=baseline, files=files, chunk_rows=chunk_rows)
     with ThreadPoolExecutor(READERS) as pool, _without_cycles():
-        for file, content in _fetched(order.files, pool=pool, get=files.get):
+        for file, content in fetched(order.files, pool=pool, get=files.get):
             folding.add(file, read_captures(content), size_bytes=len(content))
-        for file, content in _fetched(order.late, pool=pool, get=files.get):
+        for file, content in fetched(order.late, pool=pool, get=files.get):
             folding.set_aside(file, count_records(content))
     return folding.finish()
 
@@ -365,17 +378,17 @@ def _reading_of(captures: Sequence[Capture], *, extra_fields: Mapping[str, int],
     )
 
 
-def _fetched(
-    files: Sequence[CapturedFile], *, pool: ThreadPoolExecutor, get: Callable[[str], bytes]
-) -> Iterator[tuple[CapturedFile, bytes]]:
+def fetched(
+    files: Sequence[File], *, pool: ThreadPoolExecutor, get: Callable[[str], bytes]
+) -> Iterator[tuple[File, bytes]]:
     """Each file with its content, in order; a few are fetched ahead."""
     for some in _batches(files):
         yield from zip(some, pool.map(get, [file.key for file in some]), strict=True)
 
 
-def _batches(files: Sequence[CapturedFile]) -> Iterator[list[CapturedFile]]:
+def _batches(files: Sequence[File]) -> Iterator[list[File]]:
     """Files in their order: as many at once as readers are kept busy with, and no more than fit into memory."""
-    batch: list[CapturedFile] = []
+    batch: list[File] = []
     for file in files:
         if batch and (len(batch) == 4 * READERS or sum(each.size_bytes for each in [*batch, file]) > BATCH_BYTES):
             yield batch

@@ -8,9 +8,7 @@ all (docs/decisions/monitor-state.md).
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -19,11 +17,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.monitor.captures import Capture, read_captures
+from functions.monitor.captures import Unreadable
 from functions.monitor.folding import READERS, Block, block_keys, unreadable_key, unreadable_lines
-from functions.monitor.label_lines import Label, newest, order_of, read_labels
-from functions.monitor.listing import hour_of, start_of
-from functions.monitor.objects import Bucket, list_objects
+from functions.monitor.joining import HOUR, Join, Pair, Source, pair
+from functions.monitor.label_lines import newest
+from functions.monitor.listing import start_of
+from functions.monitor.objects import Bucket
 from functions.monitor.quality_hours import HourRecord
 from functions.monitor.seen import record_digests
 from functions.shared import layout
@@ -31,10 +30,6 @@ from model_packages.profile.quality import Judge, Labelled, QualityTally
 
 HOURS_A_RUN = 48
 """Joined at most in one run; the others come next, and none is passed over."""
-HOUR = timedelta(hours=1)
-
-_OWN_ID = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl$")
-"""The gateway names a captured file by its one inference id; SageMaker's own names hold an id of another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +126,8 @@ class LabelJoin:
     def look(self, state: LabelState, *, version: str, now: datetime) -> Joined:
         """Joins what is new. The same state and the same objects give the same result."""
         state = state.facing(version=version, judged_by=repr(self.judge), now=now)
-        files = self._list(now)
-        due = _due(state, digests={hour: _digest(keys) for hour, keys in files.items()}, retry=self._retry(now))
+        files = self._source.list_labels(since=layout.hour_path(now - timedelta(days=self.label_days) - HOUR))
+        due = _due(state, digests={hour: _digest(each) for hour, each in files.items()}, retry=self._retry(now))
         if not due:
             hours = {hour: mark for hour, mark in state.hours.items() if hour in files}
             return self._without_news(replace(state, hours=hours))
@@ -160,78 +155,41 @@ class LabelJoin:
         nothing, no_blocks = np.empty(0), np.empty(0, np.int64)
         return Joined(state, (), losses=nothing, blocks=no_blocks, fresh=0, recent=self.judge.empty(), since=None)
 
-    def _list(self, now: datetime) -> dict[str, list[str]]:
-        """Files of labels by the hour of their predictions, as old as a label may be."""
-        first = layout.hour_path(now - timedelta(days=self.label_days) - HOUR)
-        files: dict[str, list[str]] = defaultdict(list)
-        prefix = layout.labels_prefix(self.endpoint)
-        for key in self._keys(prefix, start_after=f"{prefix}{first}"):
-            if hour := hour_of(key, prefix=prefix):
-                files[hour].append(key)
-        return dict(files)
-
-    def _keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
-        listed = list_objects(self.s3, bucket=self.bucket_name, prefix=prefix, start_after=start_after)
-        return (found["Key"] for found in listed)
-
     def _retry(self, now: datetime) -> str:
         """From this hour on, a prediction that is not captured yet may still be."""
         return layout.hour_path(now - self.late - HOUR)
 
-    def _join(self, hour: str, keys: Sequence[str], *, pool: ThreadPoolExecutor) -> HourRecord:
-        labels, lines, unreadable = self._labels(hour, keys, pool=pool)
+    def _join(self, hour: str, files: Sequence[Source], *, pool: ThreadPoolExecutor) -> HourRecord:
+        found = self._source.labels(files, pool=pool)
+        labels = newest(found.labels)
         wanted = {inference_id for inference_id, _ in labels}
-        captures: dict[str, Capture] = {}
-        for moment in _likely_hours(hour):
-            captures |= self._captures(moment, wanted - captures.keys(), pool=pool)
-            if captures.keys() == wanted:
-                break
-        rows, unmatched = match(labels, captures)
-        judged = self.judge.judge(rows)
+        captures = self._source.captures(hour, wanted, pool=pool)
+        pairs, unmatched = pair(labels, {capture.inference_id: capture for capture in captures})
+        judged = self.judge.judge(_labelled(pairs))
+        self._keep(hour, found.unreadable)
         return HourRecord(
             hour=hour,
             labels=len(labels),
-            repeated=lines - len(labels),
-            unreadable=unreadable,
+            repeated=len(found.labels) - len(labels),
+            unreadable=sum(map(len, found.unreadable.values())),
             unmatched=unmatched,
             skipped=judged.skipped,
             tally=judged.tally,
             digests=record_digests(judged.keys),
             losses=judged.losses,
-            blocks=self._blocks(judged.keys, captures),
+            blocks=self._blocks(judged.keys, {each.key: each for each in pairs}),
             metrics=self.judge.metrics(judged.tally),
         )
 
-    def _labels(
-        self, hour: str, keys: Sequence[str], *, pool: ThreadPoolExecutor
-    ) -> tuple[dict[tuple[str, int | None], Label], int, int]:
-        """One label a prediction, from how many lines, and how many lines are none."""
-        labels, unreadable = [], 0
-        for key, content in zip(keys, pool.map(self._bucket.get, keys), strict=True):
-            contents = read_labels(content)
-            labels += contents.labels
-            if contents.unreadable:
-                unreadable += len(contents.unreadable)
-                kept = unreadable_key(self.endpoint, source=key, hour=hour, kind="labels-")
-                self._bucket.put(kept, unreadable_lines(contents.unreadable, source=key))
-        return newest(labels), len(labels), unreadable
+    def _keep(self, hour: str, unreadable: Mapping[str, Sequence[Unreadable]]) -> None:
+        """Writes down what is no label."""
+        for source, lines in unreadable.items():
+            kept = unreadable_key(self.endpoint, source=source, hour=hour, kind="labels-")
+            self._bucket.put(kept, unreadable_lines(lines, source=source))
 
-    def _captures(self, hour: str, wanted: set[str], *, pool: ThreadPoolExecutor) -> dict[str, Capture]:
-        """The captured predictions of one hour's files, as far as they are asked for."""
-        if not wanted:
-            return {}
-        prefix = f"{layout.captures_prefix(self.endpoint, layout.VARIANT)}{hour}/"
-        keys = [key for key in self._keys(prefix) if _may_hold(key, wanted)]
-        return {
-            capture.inference_id: capture
-            for content in pool.map(self._bucket.get, keys)
-            for capture in read_captures(content).captures
-            if capture.inference_id in wanted
-        }
-
-    def _blocks(self, keys: Sequence[str], captures: Mapping[str, Capture]) -> NDArray[np.int64]:
+    def _blocks(self, keys: Sequence[str], pairs: Mapping[str, Pair]) -> NDArray[np.int64]:
         """int64[rows]: as the monitor counts the rows of a window in blocks."""
-        single = [captures[key.partition("/")[0]]._replace(rows=({},)) for key in keys]
+        single = [pairs[key].capture._replace(rows=({},)) for key in keys]
         blocks = block_keys(single, block=self.block, minutes=self.block_minutes) if single else None
         return np.arange(len(single)) if blocks is None else blocks
 
@@ -266,32 +224,16 @@ class LabelJoin:
         return None if content is None else HourRecord.from_json(content, judge=self.judge)
 
     @property
+    def _source(self) -> Join:
+        return Join(s3=self.s3, bucket_name=self.bucket_name, endpoint=self.endpoint)
+
+    @property
     def _bucket(self) -> Bucket:
         return Bucket(self.s3, self.bucket_name)
 
 
-def match(
-    labels: Mapping[tuple[str, int | None], Label], captures: Mapping[str, Capture]
-) -> tuple[list[Labelled], int]:
-    """Each labelled prediction that was captured, in the order of their ids, and how many labels have none.
-
-    A label without a row is the one row's; of a request with several rows nobody knows which was meant.
-    """
-    found: dict[tuple[str, int], Label] = {}
-    unmatched = 0
-    for (inference_id, row), label in labels.items():
-        rows = captures[inference_id].rows if inference_id in captures else ()
-        if (row is None and len(rows) > 1) or (row or 0) >= len(rows):
-            unmatched += 1
-            continue
-        place = (inference_id, row or 0)
-        if place not in found or order_of(label) > order_of(found[place]):
-            found[place] = label
-    matched = [
-        Labelled(f"{inference_id}/{row}", captures[inference_id].rows[row]["response"], label.label)
-        for (inference_id, row), label in sorted(found.items())
-    ]
-    return matched, unmatched
+def _labelled(pairs: Iterable[Pair]) -> list[Labelled]:
+    return [Labelled(each.key, each.capture.rows[each.row]["response"], each.label.label) for each in pairs]
 
 
 def _due(state: LabelState, *, digests: Mapping[str, str], retry: str) -> list[str]:
@@ -305,17 +247,5 @@ def _due(state: LabelState, *, digests: Mapping[str, str], retry: str) -> list[s
     return [*behind, *due[: len(due) - len(behind)]][:HOURS_A_RUN]
 
 
-def _digest(keys: Iterable[str]) -> str:
-    return hashlib.blake2b("\n".join(sorted(keys)).encode(), digest_size=8).hexdigest()
-
-
-def _likely_hours(hour: str) -> list[str]:
-    """Where a prediction of this hour was captured: a file may be begun later, and clocks differ."""
-    moment = start_of(hour)
-    return [hour, layout.hour_path(moment + HOUR), layout.hour_path(moment - HOUR)]
-
-
-def _may_hold(key: str, wanted: set[str]) -> bool:
-    """Whether a captured file may hold one of these predictions."""
-    found = _OWN_ID.search(key)
-    return found is None or found[1] in wanted
+def _digest(files: Iterable[Source]) -> str:
+    return hashlib.blake2b("\n".join(sorted(file.key for file in files)).encode(), digest_size=8).hexdigest()

@@ -8,13 +8,25 @@ monitor/<endpoint>/quality/yyyy/mm/dd/hh.json              labels joined with pr
 monitor/<endpoint>/latest.json                             which window is the newest
 monitor/<endpoint>/unreadable/<file>                       records that could not be read
 monitor/<endpoint>/jobs/<job>/...                          what a processing job is to fold, and what it folded
+retraining/<endpoint>/<run>/training/*.jsonl.gz            what a run of the retraining loop trains on
+retraining/<endpoint>/<run>/holdout/*.jsonl.gz             what it compares champion and challenger on
+retraining/<endpoint>/<run>/origins.jsonl.gz               which prediction each captured row is of; no job reads it
+retraining/<endpoint>/<run>/checkpoints/...                what its training goes on from after an interruption
+
+And in the artifacts bucket, where nothing quotes a request:
+<package>/retraining/state.json                            the loop's lock, triggers and runs; compare-and-swap
+<package>/runs/<run>/manifest.json                         what the run's data was made of, with hashes
+<package>/runs/<run>/check.json                            whether the data may be trained on, and what was noted of it
+<package>/runs/<run>/<training job>/output/...             model.tar.gz and output.tar.gz, as SageMaker writes them
+<package>/runs/<run>/evaluation/...                        evidence.json, and baseline/ as the challenger has it
+<package>/runs/<run>/decision.json                         what the gate decided, and why
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-CAPTURES, LABELS, MONITOR = "captures", "labels", "monitor"
+CAPTURES, LABELS, MONITOR, RETRAINING = "captures", "labels", "monitor", "retraining"
 VARIANT = "main"
 """The one production variant of every endpoint: what a shadow variant captures is not the model's."""
 
@@ -63,3 +75,18 @@ def job_prefix(endpoint: str, job: str) -> str:
 
 def unreadable_prefix(endpoint: str) -> str:
     return f"{monitor_prefix(endpoint)}unreadable/"
+
+
+def dataset_prefix(endpoint: str, run: str) -> str:
+    """Below it are training/, holdout/ and checkpoints/ of one run of the retraining loop."""
+    return f"{RETRAINING}/{endpoint}/{run}/"
+
+
+def loop_key(package: str) -> str:
+    """In the artifacts bucket; `package` as AWS has its name."""
+    return f"{package}/{RETRAINING}/state.json"
+
+
+def run_prefix(package: str, run: str) -> str:
+    """In the artifacts bucket: below it is everything that a run leaves. `package` as AWS has its name."""
+    return f"{package}/runs/{run}/"

@@ -26,6 +26,7 @@ from cdk.watch import (
 )
 from functions.gateway.metrics import Metric
 from functions.monitor.metrics import EndpointMetric, FieldMetric, WindowMetric
+from functions.retraining.metrics import RetrainingMetric
 
 HOUR_MINUTES, DAY_MINUTES, WEEK_MINUTES = 60, 24 * 60, 7 * 24 * 60
 HOURS_A_MONTH = 730
@@ -119,6 +120,7 @@ WITH_LABELS = Existence(
     "where something is captured and the environment `expects_traffic`",
     lambda it: it.expects_traffic and it.config.capture.percent > 0,
 )
+LOOKING = Existence("where `retraining.triggers` has any", lambda it: bool(it.config.retraining.triggers))
 WITH_MINIMUM = Existence("with `monitor.quality.minimum`", lambda it: it.config.monitor.quality.minimum is not None)
 WITH_BUDGET = Existence(
     "with `budget.monthly_usd` and a known price",
@@ -548,6 +550,55 @@ MODEL_ALARMS = (
     ),
 )
 
+
+def _ended(name: str, metric: RetrainingMetric, why: str) -> Watch:
+    return Watch(
+        name=name,
+        severity=Severity.TICKET,
+        readings=one(Source.PACKAGE, metric, "Maximum"),
+        limit=NONE,
+        pace=every(HOUR_MINUTES, needed=1, of=1),
+        why=why,
+    )
+
+
+RETRAINING_ALARMS = (
+    _ended(
+        "RetrainingRolledBack",
+        RetrainingMetric.ROLLED_BACK,
+        "a version that passed the gate was taken back in its rollout; the champion serves on",
+    ),
+    _ended(
+        "RetrainingFailed",
+        RetrainingMetric.FAILED,
+        "a run of the retraining loop broke off; the champion serves on as it is",
+    ),
+    _ended(
+        "RetrainingTimedOut",
+        RetrainingMetric.TIMED_OUT,
+        "a job, a rollout or an approval took longer than the retraining loop waits for it",
+    ),
+    Watch(
+        name="RetrainingErrors",
+        severity=Severity.TICKET,
+        readings=one(Source.RETRAINING, "Errors", "Sum"),
+        limit=NONE,
+        pace=every(HOUR_MINUTES, needed=3, of=3),
+        why="the retraining loop's own function fails hour after hour: it may not even get to say how its runs end",
+    ),
+    Watch(
+        name="RetrainingStopped",
+        severity=Severity.TICKET,
+        readings={"looks": Reading(Source.RETRAINING, "Invocations", "Sum"), **_counted(Metric.REQUESTS)},
+        expression="IF(requests > 0, FILL(looks, 0))",
+        comparison=Comparison.BELOW,
+        limit=ONE,
+        pace=every(HOUR_MINUTES, needed=3, of=24),
+        exists=LOOKING,
+        why="requests come and the retraining loop does not look each hour: no trigger starts anything",
+    ),
+)
+
 DEPLOYMENT_ALARMS = (
     Watch(
         name="Updating",
@@ -579,6 +630,7 @@ ALARMS: tuple[Watch, ...] = (
     *WATCHING_ALARMS,
     *DATA_ALARMS,
     *MODEL_ALARMS,
+    *RETRAINING_ALARMS,
     *DEPLOYMENT_ALARMS,
 )
 
@@ -599,5 +651,9 @@ SHOWN_ONLY: Mapping[str, str] = {
     WindowMetric.QUALITY: "an estimate without its interval is no reason to wake anybody",
     WindowMetric.QUALITY_LOW: "the lower end says what cannot be excluded, which with few labels is anything",
     WindowMetric.UNMATCHED_LABELS: "labels of requests that were not captured; CaptureGaps fires where that is many",
+    RetrainingMetric.PROMOTED: "it is told, and nothing has to be done",
+    RetrainingMetric.REJECTED: "it is told with its reasons; the gate did what it is for",
+    RetrainingMetric.SKIPPED: "`flyball history` has each trigger that was not acted on, with the reason",
+    RetrainingMetric.SECONDS: "a run that takes too long is timed out",
 }
 """Metrics of ours that no alarm reads, and why none does."""

@@ -71,7 +71,11 @@ class Buckets(Construct):
     def _capture_rules(self, packages: Sequence[ModelPackage]) -> list[s3.LifecycleRule]:
         """For each package, and for what a removed package left; where two rules apply, S3 takes the shorter."""
         longest = max((_retention_days(package) for package in packages), default=Capture().retention_days)
-        left = {"removed-packages": f"{layout.CAPTURES}/", "removed-packages-labels": f"{layout.LABELS}/"}
+        left = {
+            "removed-packages": f"{layout.CAPTURES}/",
+            "removed-packages-labels": f"{layout.LABELS}/",
+            "removed-packages-retraining": f"{layout.RETRAINING}/",
+        }
         return [
             *(_expiration(rule_id, prefix=prefix, days=longest) for rule_id, prefix in left.items()),
             *(rule for package in packages for rule in self._package_rules(package)),
@@ -85,6 +89,9 @@ class Buckets(Construct):
         for part in WRITTEN_BY_THE_MONITOR:
             rule_id, prefix = f"{package.name}-{part}", f"{names.monitored}{part}/"
             yield _expiration(rule_id, prefix=prefix, days=_retention_days(package))
+        yield _expiration(
+            f"{package.name}-retraining", prefix=names.datasets, days=package.config.capture.retention_days
+        )
 
 
 def _retention_days(package: ModelPackage) -> int:

@@ -15,10 +15,11 @@ from cdk.alarms import ALARMS
 from cdk.gateway import Gateway
 from cdk.model_alarms import ModelAlarms, metric_of, reading_of
 from cdk.monitor import Monitor
-from cdk.platform_stack import PlatformStack
+from cdk.retraining_loop import RetrainingLoop
 from cdk.watch import Reading, Severity, Source, Watch
 from functions.gateway.metrics import NAMESPACE, SERVICE_DIMENSION, Metric
 from functions.monitor.metrics import FIELD_DIMENSION, EndpointMetric, FieldMetric, WindowMetric
+from functions.retraining.metrics import RetrainingMetric
 
 WIDTH, HALF, THIRD, QUARTER = 24, 12, 8, 6
 HEIGHT, TITLE_HEIGHT = 6, 2
@@ -48,7 +49,9 @@ WHAT_TO_DO: Mapping[str, str] = {
         "version gave it."
     ),
     "What did the loop do?": (
-        "A monitor that failed takes up where it was: mend the cause, and nothing is lost that is still kept."
+        "A monitor that failed takes up where it was: mend the cause, and nothing is lost that is still kept. "
+        "`flyball history {package}` says of each run of the [state machine]({machine}) what became of it and why; a "
+        "version that was rejected or rolled back changes nothing for callers."
     ),
 }
 """The question of each part, and what to do about the answer."""
@@ -69,12 +72,12 @@ class ModelDashboard(Construct):
         alarms: ModelAlarms,
         gateway: Gateway,
         monitor: Monitor,
-        platform: PlatformStack,
+        loop: RetrainingLoop,
     ) -> None:
         super().__init__(scope, construct_id)
         self._alarms, self._watched, self._names = alarms, alarms.watched, alarms.watched.names
-        self._gateway_logs, self._monitor_logs = gateway.log_group, monitor.log_group
-        self._bucket = platform.buckets.captures.bucket_name
+        self._gateway_logs, self._monitor_logs, self._loop_logs = gateway.log_group, monitor.log_group, loop.log_group
+        self._bucket, self._machine_arn = monitor.captures_bucket_name, loop.state_machine.attr_arn
         dashboard = cloudwatch.Dashboard(
             self, "Dashboard", dashboard_name=self._names.stack, default_interval=Duration.days(1)
         )
@@ -212,7 +215,24 @@ class ModelDashboard(Construct):
                 self._graph("Failures", ["MonitorFailures"], width=QUARTER),
                 self._graph("Time of a run, ms", ["MonitorNearTimeout"], width=QUARTER),
             ],
+            [
+                self._log(
+                    "Last steps of the retraining loop",
+                    self._loop_logs,
+                    "fields @timestamp, run, step, message, verdict, kind, why, cause",
+                    'filter message in ["decided", "done", "failed"]',
+                    "sort @timestamp desc",
+                    f"limit {LAST_ROWS}",
+                    width=HALF,
+                ),
+                self._plain("Runs, by how they ended", self._outcomes(), width=QUARTER),
+                self._graph("Failures of the loop", ["RetrainingErrors"], width=QUARTER),
+            ],
         ]
+
+    def _outcomes(self) -> list[cloudwatch.IMetric]:
+        ended = (metric for metric in RetrainingMetric if metric is not RetrainingMetric.SECONDS)
+        return [reading_of(Reading(Source.PACKAGE, metric, "Maximum"), self._names, HOUR) for metric in ended]
 
     def _words(self, question: str) -> cloudwatch.TextWidget:
         names = self._names
@@ -221,8 +241,15 @@ class ModelDashboard(Construct):
             reports=self._reports,
             champion=names.champion_parameter,
             registry=names.model_package_group,
+            package=names.package.name,
+            machine=self._machine,
         )
         return _text(f"## {question}\n{told}")
+
+    @property
+    def _machine(self) -> str:
+        place = f"https://{Aws.REGION}.console.aws.amazon.com/states/home?region={Aws.REGION}"
+        return f"{place}#/statemachines/view/{self._machine_arn}"
 
     @property
     def _reports(self) -> str:

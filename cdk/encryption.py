@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from cdk.names import ENDPOINT_LOGS
+from cdk.names import ENDPOINT_LOGS, STATE_MACHINE_LOGS
 from cdk.settings import PlatformSettings
 
 
@@ -27,7 +27,7 @@ class EncryptionKey(kms.Key):
 
 
 def _logs_statement(prefix: str) -> iam.PolicyStatement:
-    """CloudWatch Logs, for this installation's log groups: those of its stacks, and its endpoints' own."""
+    """CloudWatch Logs, for this installation's log groups: its stacks', its endpoints' and its loops'."""
     log_groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group"
     return iam.PolicyStatement(
         principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
@@ -38,6 +38,7 @@ def _logs_statement(prefix: str) -> iam.PolicyStatement:
                 "kms:EncryptionContext:aws:logs:arn": [
                     f"{log_groups}:{prefix}-*",
                     f"{log_groups}:{ENDPOINT_LOGS}/{prefix}-*",
+                    f"{log_groups}:{STATE_MACHINE_LOGS}/{prefix}-*",
                 ]
             }
         },

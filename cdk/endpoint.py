@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from cdk.instances import has_gpu, has_local_disks
 from cdk.log_group import EncryptedLogGroup
@@ -11,13 +11,15 @@ from cdk.model import Model
 from cdk.model_alarms import ModelAlarms
 from cdk.names import CAPTURES_PREFIX, VARIANT, PackageNames
 from cdk.platform_stack import PlatformStack
-from cdk.rollout import deployment_config
+from cdk.rollout import deployment_config, properties_of_the_new_config
 
 STARTUP_TIMEOUT_SECONDS = 600
 
 
 class Endpoint(Construct):
-    """`name` and `arn` of the endpoint. Its config never has a name, because any change of it is a replacement."""
+    """`name`, `arn` and `config_name` of the endpoint. Its config is given no name, because any change of it is a
+    replacement.
+    """
 
     def __init__(
         self,
@@ -44,9 +46,10 @@ class Endpoint(Construct):
             deployment_config=deployment_config(names.package, alarms=alarms.rollback),
             # Otherwise each deploy would set the instances back to the least, in the middle of a busy day.
             retain_all_variant_properties=True,
-            exclude_retained_variant_properties=self._properties_of_the_new_config(),
+            exclude_retained_variant_properties=properties_of_the_new_config(names.package),
         )
         self._endpoint.node.add_dependency(log_group)
+        self.config_name = config.attr_endpoint_config_name
         self.name = self._endpoint.attr_endpoint_name
         self.arn = self._endpoint.ref
 
@@ -56,10 +59,9 @@ class Endpoint(Construct):
         settings = self.names.package.config.endpoint
         return settings.maximum_instances > settings.minimum_instances
 
-    def _properties_of_the_new_config(self) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty]:
-        """What a deploy does change: capture always, the number of instances where nothing scales it."""
-        changed = ["DataCaptureConfig"] if self.scales else ["DataCaptureConfig", "DesiredInstanceCount"]
-        return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=name) for name in changed]
+    def wait_for(self, guard: IDependable) -> None:
+        """Makes CloudFormation change the endpoint after `guard`, and not at all where that refuses."""
+        self._endpoint.node.add_dependency(guard)
 
     def _config(self, model: Model) -> sagemaker.CfnEndpointConfig:
         instance_type = self.names.package.config.endpoint.instance_type

@@ -32,7 +32,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 FILE_TIME = 315_619_200  # 1980-01-02: the first day that a zip file can hold in every time zone
 
-FunctionName = Literal["gateway", "catalogue", "champion", "monitor"]
+FunctionName = Literal["gateway", "catalogue", "champion", "monitor", "retraining"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class FunctionContent:
     contract: tuple[str, ...]
     """Modules of `model_packages/`, and packages of it that hold no model."""
     functions: tuple[str, ...] = ()
-    """Modules of other functions."""
+    """Modules of other functions, or all that one has."""
     libraries: tuple[str, ...] = ()
     """Which of ONLY_WHERE_NAMED it imports."""
     package_files: tuple[str, ...] = ()
@@ -77,6 +77,25 @@ CONTENTS: Mapping[FunctionName, FunctionContent] = {
         libraries=("numpy", "orjson", "pillow"),
         package_files=("schema.py", "package.toml"),
         aws_services=("cloudwatch", "logs", "s3", "sagemaker", "ssm"),
+    ),
+    "retraining": FunctionContent(
+        contract=(
+            "__init__",
+            "contract",
+            "dataset",
+            "discovery",
+            "errors",
+            "evidence",
+            "fields",
+            "interface",
+            "profile",
+            "serving",
+            "sizing",
+        ),
+        functions=("gateway/__init__", "gateway/metrics", "monitor"),
+        libraries=("numpy", "orjson", "pillow"),
+        package_files=("schema.py", "package.toml", "README.md"),
+        aws_services=("cloudwatch", "logs", "s3", "sagemaker", "sns", "ssm", "stepfunctions"),
     ),
 }
 
@@ -181,7 +200,7 @@ def _sources(function: FunctionName, packages: Sequence[ModelPackage]) -> Iterat
     """The asset's own files: path in the asset, and content."""
     content = CONTENTS[function]
     code = [path for folder in (function, "shared") for path in (ROOT / "functions" / folder).rglob("*.py")]
-    borrowed = [ROOT / "functions" / f"{module}.py" for module in content.functions]
+    borrowed = [path for module in content.functions for path in _modules(ROOT / "functions" / module)]
     contract = [path for module in content.contract for path in _modules(ROOT / "model_packages" / module)]
     for path in sorted([ROOT / "functions" / "__init__.py", *code, *borrowed, *contract]):
         yield path.relative_to(ROOT).as_posix(), path.read_bytes()

@@ -16,13 +16,13 @@ from cdk.model_alarms import ModelAlarms
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge
-from container.settings import MODEL_VERSION_VARIABLE, PACKAGE_VARIABLE
-
-VERSION_DIGITS = 12
+from model_packages.serving import environment, initial_version
 
 
 class Model(Construct):
-    """`name` changes with every version, because CloudFormation replaces a model to change it."""
+    """`name` changes with every version, because CloudFormation replaces a model to change it. `image`, `artifact` and
+    `role` are the initial version's, and the role also that of every later one.
+    """
 
     def __init__(
         self,
@@ -37,8 +37,8 @@ class Model(Construct):
         super().__init__(scope, construct_id)
         package, sources = names.package, platform.sources
         self.image = Image(self, "Image", package=package, sources=sources)
-        artifact = s3_assets.Asset(self, "InitialArtifact", path=str(sources.initial_artifact(package)))
-        role = ExecutionRole(self, "ExecutionRole")
+        self.artifact = artifact = s3_assets.Asset(self, "InitialArtifact", path=str(sources.initial_artifact(package)))
+        self.role = role = ExecutionRole(self, "ExecutionRole")
         role.pull(self.image)
         role.read_models(artifact, names=names, platform=platform)
         role.write_captures(names=names, platform=platform)
@@ -68,7 +68,7 @@ def _registered(package: str, champion: Champion) -> dict[str, Any]:
     """A version of the model registry brings its own image and artifact."""
     return {
         "ModelPackageName": champion.version_arn,
-        "Environment": _environment(package, version=champion.version_number),
+        "Environment": environment(package, version=champion.version_number),
     }
 
 
@@ -76,7 +76,7 @@ def _initial(package: str, image: Image, artifact: s3_assets.Asset) -> dict[str,
     return {
         "Image": image.uri,
         "ModelDataUrl": artifact.s3_object_url,
-        "Environment": _environment(package, version=f"initial-{artifact.asset_hash[:VERSION_DIGITS]}"),
+        "Environment": environment(package, version=initial_version(artifact.asset_hash)),
     }
 
 
@@ -87,7 +87,3 @@ def _vpc_config(interfaces: Interfaces | None) -> sagemaker.CfnModel.VpcConfigPr
     return sagemaker.CfnModel.VpcConfigProperty(
         subnets=list(interfaces.subnet_ids), security_group_ids=list(interfaces.security_group_ids)
     )
-
-
-def _environment(package: str, *, version: str) -> dict[str, str]:
-    return {PACKAGE_VARIABLE: package, MODEL_VERSION_VARIABLE: version}

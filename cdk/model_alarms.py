@@ -52,12 +52,16 @@ class ModelAlarms(Construct):
         """The alarms of a severity, in the table's order."""
         return [self.alarms[watch.name] for watch in self.watches if watch.severity is severity]
 
+    def name_of(self, name: str) -> str:
+        """As CloudWatch has it, of an alarm that the table calls `name`; whether or not the package has it."""
+        return f"{self._names.stack}-{name}"
+
     def _alarm(self, watch: Watch) -> cloudwatch.Alarm:
         span = watch.pace.span(self.watched)
         return cloudwatch.Alarm(
             self,
             watch.name,
-            alarm_name=f"{self._names.stack}-{watch.name}",
+            alarm_name=self.name_of(watch.name),
             alarm_description=f"{self._names.endpoint}: {watch.why}",
             metric=metric_of(watch, self.watched),
             threshold=watch.limit.value(self.watched),

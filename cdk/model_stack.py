@@ -8,6 +8,7 @@ from constructs import Construct
 
 from cdk.champion import Champion
 from cdk.dashboard import ModelDashboard
+from cdk.deployment_guard import DeploymentGuard
 from cdk.endpoint import Endpoint
 from cdk.gateway import Gateway
 from cdk.model import Model
@@ -15,12 +16,13 @@ from cdk.model_alarms import ModelAlarms
 from cdk.monitor import Monitor
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
+from cdk.retraining_loop import RetrainingLoop
 from cdk.scaling import Scaling
 from model_packages.discovery import ModelPackage
 
 
 class ModelStack(Stack):
-    """A package's endpoint with its version, alarms and scaling, and the gateway function before it."""
+    """A package's endpoint with its version, alarms and scaling, and its gateway, monitor and retraining loop."""
 
     def __init__(self, scope: Construct, *, package: ModelPackage, platform: PlatformStack) -> None:
         names = PackageNames(platform.settings.prefix, package)
@@ -43,15 +45,19 @@ class ModelStack(Stack):
         Scaling(self, "Scaling", endpoint=endpoint)
         gateway = Gateway(self, "Gateway", endpoint=endpoint, platform=platform)
         monitor = Monitor(self, "Monitor", endpoint=endpoint, gateway=gateway, platform=platform)
-        ModelDashboard(self, "Dashboard", alarms=alarms, gateway=gateway, monitor=monitor, platform=platform)
-        self._output(names, endpoint)
+        loop = RetrainingLoop(self, "Retraining", model=model, alarms=alarms, monitor=monitor, platform=platform)
+        DeploymentGuard(self, "DeploymentGuard", endpoint=endpoint, loop=loop)
+        ModelDashboard(self, "Dashboard", alarms=alarms, gateway=gateway, monitor=monitor, loop=loop)
+        self._output(names, endpoint, loop)
 
-    def _output(self, names: PackageNames, endpoint: Endpoint) -> None:
+    def _output(self, names: PackageNames, endpoint: Endpoint, loop: RetrainingLoop) -> None:
         outputs = {
             "Package": names.package.name,
             "EndpointName": endpoint.name,
             "GatewayFunction": names.gateway_function,
             "MonitorFunction": names.monitor_function,
+            "RetrainingFunction": names.retraining_function,
+            "StateMachine": loop.state_machine.attr_arn,
             "ChampionParameter": names.champion_parameter,
             "ModelPackageGroup": names.model_package_group,
         }

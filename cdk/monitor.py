@@ -40,8 +40,9 @@ class Monitor(Construct):
         super().__init__(scope, construct_id)
         self._names, self._platform = endpoint.names, platform
         self._gateway_logs = gateway.log_group
+        self.captures_bucket_name = platform.buckets.captures.bucket_name
         package, sources = self._names.package, platform.sources
-        self._baseline = s3_assets.Asset(self, "Baseline", path=str(sources.initial_baseline(package)))
+        self.baseline = s3_assets.Asset(self, "Baseline", path=str(sources.initial_baseline(package)))
         spark = Spark(self, "Spark", sources=sources)
         self._processing_role = ProcessingRole(
             self, "ProcessingRole", names=self._names, spark=spark, platform=platform
@@ -72,7 +73,7 @@ class Monitor(Construct):
             package=self._names.package.name,
             endpoint_name=endpoint.name,
             captures_bucket=self._platform.buckets.captures.bucket_name,
-            initial_baseline_uri=self._baseline.s3_object_url,
+            initial_baseline_uri=self.baseline.s3_object_url,
             champion_parameter=self._names.champion_parameter,
             gateway_log_group=self._gateway_logs.log_group_name,
             processing_role_arn=self._processing_role.role_arn,
@@ -125,12 +126,12 @@ class Monitor(Construct):
 
     @property
     def _job_arns(self) -> str:
-        return _arn("sagemaker", f"processing-job/{self._names.processing_jobs}*")
+        return _arn("sagemaker", f"processing-job/{self._names.jobs}*")
 
     def _data(self) -> list[iam.PolicyStatement]:
         """Captures, labels and baselines in; windows, reports and the state in and out."""
         objects, names, key = self._objects, self._names, self._platform.key
-        baseline = self._baseline.bucket.arn_for_objects(self._baseline.s3_object_key)
+        baseline = self.baseline.bucket.arn_for_objects(self.baseline.s3_object_key)
         # Where the prefix is not asked about, S3 only wants to know whether it may say that an object is not there.
         own = {
             "StringLikeIfExists": {

@@ -14,6 +14,8 @@ VARIANT = layout.VARIANT
 STAGE = "api"
 CAPTURES_PREFIX = layout.CAPTURES
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"  # SageMaker's choice
+STATE_MACHINE_LOGS = "/aws/vendedlogs/states"
+"""Under /aws/vendedlogs/, because AWS lists every other group that it delivers to in one policy of limited length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,28 @@ class PackageNames:
         return layout.monitor_prefix(self.endpoint)
 
     @property
-    def processing_jobs(self) -> str:
-        """What the names of the monitor's jobs begin with; what tells them apart takes 24 of 63 characters."""
+    def datasets(self) -> str:
+        """The prefix of what runs of the retraining loop train on, in the captures' bucket."""
+        return f"{layout.RETRAINING}/{self.endpoint}/"
+
+    @property
+    def artifacts(self) -> str:
+        """The prefix of all that there is of this package in the artifacts' bucket."""
+        return f"{self.package.aws_name}/"
+
+    @property
+    def loop(self) -> str:
+        """The prefix of what the retraining loop knows between runs, in the artifacts' bucket."""
+        return f"{self.artifacts}{layout.RETRAINING}/"
+
+    @property
+    def runs(self) -> str:
+        """The prefix of what runs of the retraining loop leave, in the artifacts' bucket."""
+        return f"{self.artifacts}runs/"
+
+    @property
+    def jobs(self) -> str:
+        """What the names of the monitor's and the loop's jobs begin with; the rest takes 24 of 63 characters."""
         return f"{self.endpoint[:39]}-"
 
     @property
@@ -66,6 +88,19 @@ class PackageNames:
     @property
     def monitor_function(self) -> str:
         return f"{self.stack}-monitor"
+
+    @property
+    def retraining_function(self) -> str:
+        return f"{self.stack}-retraining"
+
+    @property
+    def state_machine(self) -> str:
+        """The retraining loop's; its function has to know it before it is made."""
+        return f"{self.stack}-retraining"
+
+    @property
+    def state_machine_log_group(self) -> str:
+        return f"{STATE_MACHINE_LOGS}/{self.state_machine}"
 
     @property
     def champion_parameter(self) -> str:

@@ -16,13 +16,15 @@ from cdk.settings import PlatformSettings
 
 
 class Network(Construct):
-    """`functions`, `pointers` (the function that creates champion pointers) and `models`: each one's interfaces, None
-    without a VPC. `ways` has to be there before a function of a new VPC reaches anything.
+    """`functions`, `pointers` (the function that creates champion pointers), `models` and `jobs` that train or evaluate
+    one: each one's interfaces, None without a VPC. `ways` has to be there before a function of a new VPC reaches
+    anything.
     """
 
     functions: Interfaces | None = None
     pointers: Interfaces | None = None
     models: Interfaces | None = None
+    jobs: Interfaces | None = None
     ways: Sequence[IDependable] = ()
     made_for_models: Sequence[str] = ()
     """What the templates of models refer to."""
@@ -33,7 +35,7 @@ class Network(Construct):
             self._create(key=key, settings=settings)
         elif settings.vpc.mode == "existing":
             there = Interfaces(settings.vpc.subnet_ids, settings.vpc.security_group_ids)
-            self.functions = self.pointers = self.models = there
+            self.functions = self.pointers = self.models = self.jobs = there
 
     def _create(self, *, key: kms.IKey, settings: PlatformSettings) -> None:
         vpc = IsolatedVpc(self, "Vpc", key=key, settings=settings)
@@ -41,5 +43,11 @@ class Network(Construct):
         self.functions = Interfaces(vpc.subnet_ids, (services.functions_group,))
         self.pointers = Interfaces(vpc.subnet_ids, (services.pointers_group,))
         self.models = Interfaces(vpc.subnet_ids, (services.models_group,))
+        self.jobs = Interfaces(vpc.subnet_ids, (services.jobs_group,))
         self.ways = (*vpc.routes, *services.endpoints, *services.rules)
-        self.made_for_models = (*vpc.subnet_ids, services.functions_group, services.models_group)
+        self.made_for_models = (
+            *vpc.subnet_ids,
+            services.functions_group,
+            services.models_group,
+            services.jobs_group,
+        )

@@ -54,6 +54,7 @@ class PlatformStack(Stack):
         for value in (
             self.key.key_arn,
             self.buckets.artifacts.bucket_arn,
+            self.buckets.artifacts.bucket_name,
             self.buckets.captures.bucket_arn,
             self.buckets.captures.bucket_name,
             self.alarm_topic.topic_arn,

@@ -1,9 +1,10 @@
 """What of AWS can be reached from an isolated VPC, and by whom: an endpoint for each service that something calls.
 
-SageMaker's runtime, by gateway functions; S3, by these for labels, by monitors, by an answer to CloudFormation, and by
-SageMaker for models and captures; Systems Manager, by monitors and the function that creates champion pointers;
-SageMaker itself, logs and metrics, by monitors alone. Nothing calls anything else: Lambda and SageMaker fetch images,
-write logs and send metrics over networks of their own.
+SageMaker's runtime, by gateway functions; S3, by these for labels, by monitors and retraining loops, by an answer to
+CloudFormation, and by SageMaker for models, captures and jobs; Systems Manager, by monitors, loops and the function
+that creates champion pointers; SageMaker itself, logs and metrics, by monitors and loops; SNS and Step Functions, by
+loops alone. Nothing calls anything else: Lambda and SageMaker fetch images, write logs and send metrics over networks
+of their own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from cdk.isolated_vpc import IsolatedVpc
 from cdk.settings import PlatformSettings
 
 HTTPS = 443
+READ_OF_ANY_NAME = (
+    "sagemaker:DescribeEndpointConfig",
+    "sagemaker:DescribeModel",
+    "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListModels",
+)
 _Group = ec2.CfnSecurityGroup
 
 
@@ -32,13 +39,21 @@ class PrivateServices(Construct):
         self.functions_group = self._group("Functions", "Functions before models", egress=[to_endpoints, to_s3])
         self.pointers_group = self._group("Pointers", "Creates champion pointers", egress=[to_endpoints, to_s3])
         self.models_group = self._group("Models", "Hosts of models", egress=[to_s3])
-        self.rules = [self._let_in("Functions", self.functions_group), self._let_in("Pointers", self.pointers_group)]
+        to_each_other = _within(settings.vpc.cidr)
+        self.jobs_group = self._group("Jobs", "Jobs that train and evaluate", egress=[to_s3, to_each_other])
+        self.rules = [
+            self._let_in("Functions", self.functions_group),
+            self._let_in("Pointers", self.pointers_group),
+            self._let_in_each_other("Jobs", self.jobs_group),
+        ]
         self.endpoints = [
             self._interface("Runtime", "sagemaker.runtime", self._invoke()),
             self._interface("Parameters", "ssm", self._pointers()),
-            self._interface("SageMaker", "sagemaker.api", *self._versions_and_jobs()),
-            self._interface("LogLines", "logs", self._read_logs()),
-            self._interface("Metrics", "monitoring", _metrics()),
+            self._interface("SageMaker", "sagemaker.api", *self._versions_and_jobs(), *self._rollouts()),
+            self._interface("LogLines", "logs", self._read_logs(), _read_job_logs()),
+            self._interface("Metrics", "monitoring", _metrics(), self._alarms()),
+            self._interface("Messages", "sns", self._tell()),
+            self._interface("Executions", "states", self._executions()),
             self._s3(),
         ]
 
@@ -63,6 +78,19 @@ class PrivateServices(Construct):
             from_port=HTTPS,
             to_port=HTTPS,
             description="HTTPS",
+        )
+
+    def _let_in_each_other(self, construct_id: str, group_id: str) -> ec2.CfnSecurityGroupIngress:
+        """The hosts of one training job talk to each other, on ports that they choose."""
+        return ec2.CfnSecurityGroupIngress(
+            self,
+            f"From{construct_id}",
+            group_id=group_id,
+            source_security_group_id=group_id,
+            ip_protocol="tcp",
+            from_port=0,
+            to_port=65535,
+            description="Distributed training",
         )
 
     def _interface(self, construct_id: str, service: str, *allowed: iam.PolicyStatement) -> ec2.CfnVPCEndpoint:
@@ -104,8 +132,49 @@ class PrivateServices(Construct):
             _of_this_account("sagemaker:DescribeModelPackage", resource=versions),
         ]
 
+    def _rollouts(self) -> list[iam.PolicyStatement]:
+        """What a retraining loop does with versions, and with the endpoint and what it serves from."""
+        allowed = {
+            "model-package": ("CreateModelPackage", "UpdateModelPackage"),
+            "model-package-group": ("CreateModelPackage",),
+            "model": ("CreateModel", "DeleteModel"),
+            "endpoint-config": ("CreateEndpointConfig", "DeleteEndpointConfig", "UpdateEndpoint"),
+            "endpoint": ("DescribeEndpoint", "UpdateEndpoint"),
+            "training-job": ("StopTrainingJob",),
+            "processing-job": ("StopProcessingJob",),
+        }
+        ours = [
+            _of_this_account(
+                *(f"sagemaker:{action}" for action in actions), resource=_arn("sagemaker", f"{kind}/{self._prefix}-*")
+            )
+            for kind, actions in allowed.items()
+        ]
+        # CloudFormation names what serves before the first promotion; lists have no resource.
+        return [*ours, _of_this_account(*READ_OF_ANY_NAME, resource="*")]
+
     def _read_logs(self) -> iam.PolicyStatement:
         return _of_this_account("logs:FilterLogEvents", resource=_arn("logs", f"log-group:{self._prefix}-*"))
+
+    def _alarms(self) -> iam.PolicyStatement:
+        read = ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms")
+        return _of_this_account(*read, resource=_arn("cloudwatch", f"alarm:{self._prefix}-*"))
+
+    def _tell(self) -> iam.PolicyStatement:
+        return _of_this_account("sns:Publish", resource=_arn("sns", f"{self._prefix}-*"))
+
+    def _executions(self) -> iam.PolicyStatement:
+        """Whether a run still runs; and one that puts the champion back."""
+        return _of_this_account(
+            "states:DescribeExecution",
+            "states:StartExecution",
+            resource=_arn("states", f"*:{self._prefix}-*"),
+        )
+
+
+def _read_job_logs() -> iam.PolicyStatement:
+    """Of SageMaker's jobs, whose groups all of an account share; which job's, each role's own policy says."""
+    groups = _arn("logs", "log-group:/aws/sagemaker/*")
+    return _of_this_account("logs:DescribeLogStreams", "logs:GetLogEvents", resource=groups)
 
 
 def _metrics() -> iam.PolicyStatement:
@@ -126,6 +195,13 @@ def _to_s3(settings: PlatformSettings) -> _Group.EgressProperty:
     if prefix_list is not None:
         return _https(destination_prefix_list_id=prefix_list)
     return _https(cidr_ip="0.0.0.0/0")  # of which the routes know no other part than S3
+
+
+def _within(cidr: str) -> _Group.EgressProperty:
+    """Hosts of the same VPC; each group says who is let in."""
+    return _Group.EgressProperty(
+        ip_protocol="tcp", from_port=0, to_port=65535, cidr_ip=cidr, description="Distributed training"
+    )
 
 
 def _nowhere() -> _Group.EgressProperty:

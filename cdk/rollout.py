@@ -1,47 +1,32 @@
-"""package.toml's rollout as SageMaker's deployment guardrails: blue/green, watched by alarms, taken back by itself."""
+"""How CloudFormation has SageMaker move traffic to a new endpoint config: what model_packages/serving.py says, as CDK
+spells it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from aws_cdk import IResolvable, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_sagemaker as sagemaker
 
-from model_packages.contract import Rollout
+from model_packages import serving
 from model_packages.discovery import ModelPackage
 
-_Endpoint = sagemaker.CfnEndpoint
 
-SECONDS_A_MINUTE = 60
-
-
-def deployment_config(
-    package: ModelPackage, *, alarms: Sequence[cloudwatch.IAlarm]
-) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """How CloudFormation has SageMaker move traffic to a new endpoint config, and what moves it back."""
-    rollout = package.config.rollout
-    return _Endpoint.DeploymentConfigProperty(
-        blue_green_update_policy=_Endpoint.BlueGreenUpdatePolicyProperty(
-            traffic_routing_configuration=_traffic(rollout),
-            # The old instances stay for one more bake, so that going back needs no new ones.
-            termination_wait_in_seconds=_bake_seconds(rollout),
-            maximum_execution_timeout_in_seconds=rollout.longest_minutes * SECONDS_A_MINUTE,
-        ),
-        auto_rollback_configuration=_Endpoint.AutoRollbackConfigProperty(
-            alarms=[_Endpoint.AlarmProperty(alarm_name=alarm.alarm_name) for alarm in alarms]
-        ),
-    )
+def deployment_config(package: ModelPackage, *, alarms: Sequence[cloudwatch.IAlarm]) -> IResolvable:
+    """The same that the retraining loop tells UpdateEndpoint."""
+    names = [alarm.alarm_name for alarm in alarms]
+    return Token.as_any(_spelled(serving.deployment_config(package.config.rollout, alarms=names)))
 
 
-def _traffic(rollout: Rollout) -> sagemaker.CfnEndpoint.TrafficRoutingConfigProperty:
-    step = _Endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.step_percent)
-    return _Endpoint.TrafficRoutingConfigProperty(
-        type=rollout.strategy.upper(),
-        wait_interval_in_seconds=_bake_seconds(rollout),
-        canary_size=step if rollout.strategy == "canary" else None,
-        linear_step_size=step if rollout.strategy == "linear" else None,
-    )
+def properties_of_the_new_config(package: ModelPackage) -> IResolvable:
+    """What an update does not keep of the variant as it runs."""
+    return Token.as_any(_spelled(serving.properties_of_the_new_config(package.config.endpoint)))
 
 
-def _bake_seconds(rollout: Rollout) -> int:
-    return rollout.bake_minutes * SECONDS_A_MINUTE
+def _spelled(value: Any) -> Any:
+    """`TerminationWaitInSeconds` is `terminationWaitInSeconds`, at any depth."""
+    if isinstance(value, Mapping):
+        return {name[0].lower() + name[1:]: _spelled(each) for name, each in value.items()}
+    return [_spelled(each) for each in value] if isinstance(value, list) else value

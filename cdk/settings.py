@@ -206,7 +206,7 @@ def read_settings(node: Node) -> Environment:
     _check_prefixes(environments)
     chosen = environments[name]
     if is_local:
-        return chosen.model_copy(update={"account": None, "region": None})
+        return _on_a_laptop(chosen)
     if name == "prod" and not chosen.tells_somebody:
         targets = "alarm_email, alarm_url or alarm_topic_arn"
         raise _cannot_be_used([f"{_key(name)}: found nobody who is told about alarms; allowed: {targets}"])
@@ -253,6 +253,12 @@ def _is_local(node: Node) -> bool:
         return TypeAdapter(bool).validate_python(found or False)
     except ValidationError as error:
         raise _cannot_be_used([f"{LOCAL_KEY}: found {found!r}; allowed: true, false"]) from error
+
+
+def _on_a_laptop(chosen: Environment) -> Environment:
+    """Bound to no account. An instance costs nothing there, so that none is saved: a canary needs two."""
+    instances = Instances(at_least=chosen.instances.at_least)
+    return chosen.model_copy(update={"account": None, "region": None, "instances": instances})
 
 
 def _tables(found: Any) -> _Tables:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from cdk.settings import Instances
-from model_packages.contract import PackageConfig
 from model_packages.discovery import ModelPackage
-
-FEWEST_THAT_SHIFT = 2
-"""Canary and linear rollouts shift at most half of the capacity a step."""
+from model_packages.sizing import with_instances
 
 
 def sized(package: ModelPackage, bounds: Instances) -> ModelPackage:
     """The package as an environment of these bounds runs it; everything else stays as it is declared."""
     declared = package.config.endpoint
-    minimum = _within(declared.minimum_instances, bounds)
-    maximum = _within(declared.maximum_instances, bounds)
-    if (minimum, maximum) == (declared.minimum_instances, declared.maximum_instances):
-        return package
-    sections: dict[str, Any] = package.config.model_dump()
-    sections["endpoint"] |= {"minimum_instances": minimum, "maximum_instances": maximum}
-    if minimum < FEWEST_THAT_SHIFT:
-        sections["rollout"]["strategy"] = "all_at_once"
-    return replace(package, config=PackageConfig.model_validate(sections))
+    minimum, maximum = (_within(each, bounds) for each in (declared.minimum_instances, declared.maximum_instances))
+    return replace(package, config=with_instances(package.config, minimum=minimum, maximum=maximum))
 
 
 def _within(instances: int, bounds: Instances) -> int:

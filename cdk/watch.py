@@ -40,6 +40,7 @@ class Source(StrEnum):
     PACKAGE = NAMESPACE
     GATEWAY = "AWS/Lambda, gateway"
     MONITOR = "AWS/Lambda, monitor"
+    RETRAINING = "AWS/Lambda, retraining"
 
     @property
     def namespace(self) -> str:
@@ -57,6 +58,8 @@ class Source(StrEnum):
                 return {"FunctionName": names.gateway_function}
             case Source.MONITOR:
                 return {"FunctionName": names.monitor_function}
+            case Source.RETRAINING:
+                return {"FunctionName": names.retraining_function}
 
 
 class Comparison(StrEnum):

@@ -56,6 +56,8 @@ class Explanation:
 EXECUTION_ROLE = "model/ModelExecutionRole"
 MONITOR_ROLE = "model/MonitorFunctionRole"
 PROCESSING_ROLE = "model/MonitorProcessingRole"
+RETRAINING_ROLE = "model/RetrainingFunctionRole"
+JOBS_ROLE = "model/RetrainingJobsRole"
 EXPLAINED = (
     Explanation(
         EXECUTION_ROLE,
@@ -134,6 +136,42 @@ EXPLAINED = (
         "s3:ListBucket",
         "*:captures",
         "without it S3 answers 403 instead of 404 where a captured file has expired meanwhile",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "kms:CreateGrant",
+        "*",
+        "whoever updates an endpoint lets SageMaker use the key of its volumes; the local cloud has none",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "logs:DescribeLogStreams",
+        "*",
+        "AWS documents a group's ARN with and without its streams; the local cloud compares one of the forms",
+    ),
+    Explanation(
+        JOBS_ROLE,
+        "cloudwatch:PutMetricData",
+        "*",
+        "SageMaker publishes the metrics of a job's instances; the local cloud has none",
+    ),
+    Explanation(
+        JOBS_ROLE,
+        "kms:CreateGrant",
+        "*",
+        "SageMaker encrypts the volumes of a job's instances; the local cloud has none",
+    ),
+    Explanation(
+        JOBS_ROLE,
+        "logs:*",
+        "*:log-group:/aws/sagemaker/*Jobs",
+        "AWS documents a group's ARN with and without its streams; the local cloud compares the form with them",
+    ),
+    Explanation(
+        JOBS_ROLE,
+        "logs:DescribeLogStreams",
+        "*:log-stream:*",
+        "AWS lists it among what a job's role needs; the local cloud makes a stream without looking for it",
     ),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cdk.cost.lines import CostLine, Total, total
 from cdk.cost.prices import Prices, read_prices
 from cdk.cost.pricing import BY_USE, lines_of
+from cdk.cost.retraining import RunCost, run_cost
 from cdk.cost.usage import usage_of
 from cdk.preflight.installation import Installation
 
@@ -34,6 +35,8 @@ class Estimate:
     """Where the templates go, if they say so."""
     by_use: tuple[str, ...] = ()
     """Costs of the installation by a use that nobody has stated."""
+    runs: tuple[RunCost, ...] = ()
+    """What one run of each package's retraining loop costs at most."""
 
     @property
     def total(self) -> Total:
@@ -65,6 +68,7 @@ def estimate(installation: Installation, *, prices: Prices | None = None) -> Est
         prices=found,
         region=region,
         by_use=_by_use(installation),
+        runs=tuple(run_cost(package, prices=found) for _, package in installation.packages),
     )
 
 

@@ -36,6 +36,7 @@ PriceName = Literal[
     "public_address_hour",
     "s3_gb_month",
     "secret_month",
+    "state_transition",
     "web_acl_month",
     "web_acl_request_million",
     "web_acl_rule_month",

@@ -23,8 +23,10 @@ DAYS_A_MONTH = 365 / 12
 MEMORY_MB_A_GB = 1024
 DEFAULT_MEMORY_MB = 128
 ALARMS_A_TRACKING_POLICY = 2
-MONITOR_VARIABLE = "FLYBALL_INITIAL_BASELINE"
+MONITOR_VARIABLE = "FLYBALL_PROCESSING_ROLE"
 """What tells a monitor's function from others: functions/monitor/settings.py reads it."""
+LOOK_TRANSITIONS = 5
+"""The start and the states of an execution of a retraining loop that finds nothing to do."""
 HIGH_RESOLUTION_SECONDS = 60
 """An alarm of a shorter period is of high resolution."""
 
@@ -212,6 +214,14 @@ def _secret(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
     yield pricing.fixed(resource, "secret", "secret_month")
 
 
+def _state_machine(resource: Resource, pricing: Pricing) -> Iterator[CostLine]:
+    """A retraining loop that looks each hour whether there is anything to do; what a run costs stands apart."""
+    package = pricing.stack.package
+    if package is not None and package.config.retraining.triggers:
+        units = LOOK_TRANSITIONS * HOURS_A_MONTH
+        yield pricing.fixed(resource, "looks each hour", "state_transition", units=units)
+
+
 PRICERS: Mapping[str, Pricer] = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling_policy,
     "AWS::CloudWatch::Alarm": _alarm,
@@ -227,6 +237,7 @@ PRICERS: Mapping[str, Pricer] = {
     "AWS::SageMaker::Endpoint": _endpoint,
     "AWS::SageMaker::EndpointConfig": _endpoint_config,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::StepFunctions::StateMachine": _state_machine,
     "AWS::WAFv2::WebACL": _web_acl,
 }
 
@@ -239,7 +250,7 @@ BY_USE: Mapping[str, str] = {
     "AWS::SQS::Queue": "messages",
     "AWS::S3::Bucket": "storage and requests of buckets, captures excepted",
     "AWS::Scheduler::Schedule": "invocations of schedules",
-    "AWS::StepFunctions::StateMachine": "state transitions and training jobs",
+    "AWS::StepFunctions::StateMachine": "runs of the retraining loops",
     "AWS::Logs::LogGroup": "logs of everything but requests, and their storage",
 }
 """Costs by a use that package.toml does not state: named beside the table, and not in it."""

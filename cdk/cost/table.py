@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from cdk.cost.estimate import NEVER_COUNTED, Estimate
 from cdk.cost.lines import CostLine, Total, total
+from cdk.cost.retraining import summary as runs_summary
 from cdk.cost.watching import summary
 
 Row: TypeAlias = tuple[str, str, str, str]
@@ -35,6 +36,7 @@ def document(found: Estimate) -> dict[str, Any]:
         "total": _total(found.total),
         "packages": {owner: _total(total(found.of(owner))) for owner in found.owners},
         "lines": [asdict(line) for line in found.lines],
+        "retraining_runs": [{**asdict(run), "usd": run.usd} for run in found.runs],
         "not_counted": [*found.by_use, *NEVER_COUNTED],
     }
 
@@ -75,6 +77,8 @@ def _aligned(rows: Sequence[Row]) -> Iterator[str]:
 def _notes(found: Estimate) -> Iterator[str]:
     for line in summary(found.lines, owners=found.owners):
         yield f"  Watching {line}."
+    for line in runs_summary(found.runs):
+        yield f"  {line}."
     missing = sorted({line.missing for line in found.lines if line.missing})
     if missing:
         yield f"  No price of {', '.join(missing)}: add it to {found.prices.file}."

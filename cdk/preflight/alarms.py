@@ -10,6 +10,7 @@ from cdk.preflight.findings import Finding, error, warning
 from cdk.preflight.installation import Installation, Json, Resource, Stack, name_of, text_of
 from functions.gateway.metrics import NAMESPACE, Metric
 from functions.monitor.metrics import EndpointMetric, FieldMetric, WindowMetric
+from functions.retraining.metrics import RetrainingMetric
 
 SHARES = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 """Metrics of one 0 or 1 a request, whose average is never above 1."""
@@ -46,7 +47,7 @@ RULES = (
 )
 
 HOUR_SECONDS, DAY_SECONDS, WEEK_SECONDS = 3600, 86_400, 604_800
-PUBLISHED = frozenset[str]({*Metric, *WindowMetric, *FieldMetric, *EndpointMetric})
+PUBLISHED = frozenset[str]({*Metric, *WindowMetric, *FieldMetric, *EndpointMetric, *RetrainingMetric})
 
 
 def check(installation: Installation) -> Iterator[Finding]:
@@ -67,7 +68,7 @@ def _alarm_findings(endpoint: Endpoint) -> Iterator[Finding]:
             endpoint.resource.where,
             found="no AutoRollbackConfiguration.Alarms",
             allowed="one alarm or more",
-            change="cdk/rollout.py: name the rollback alarms",
+            change="cdk/endpoint.py: name the rollback alarms",
             package=endpoint.package,
         )
     for entry in named:
@@ -145,7 +146,7 @@ def _metric_findings(alarm: Resource, stack: Stack) -> Iterator[Finding]:
             yield METRIC_UNPUBLISHED.broken(
                 alarm.where,
                 found=f"{NAMESPACE} {reading['MetricName']}",
-                allowed="a metric of functions/gateway/metrics.py or functions/monitor/metrics.py",
+                allowed="a metric of metrics.py in functions/gateway, functions/monitor or functions/retraining",
                 change="the alarm's metric in cdk/alarms.py",
                 package=stack.package_name,
             )

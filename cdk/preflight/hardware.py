@@ -18,8 +18,12 @@ import botocore
 
 GIB = 2**30
 
-Use = Literal["endpoint", "training"]
-SHAPES: Mapping[Use, str] = {"endpoint": "ProductionVariantInstanceType", "training": "TrainingInstanceType"}
+Use = Literal["endpoint", "training", "processing"]
+SHAPES: Mapping[Use, str] = {
+    "endpoint": "ProductionVariantInstanceType",
+    "training": "TrainingInstanceType",
+    "processing": "ProcessingInstanceType",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,13 @@ PROOFS: Mapping[str, Proof] = {
         bad={"CPUUtilization": reports(lambda _: 200, minutes=60)},
         good={"CPUUtilization": reports(lambda _: 1, minutes=60)},
     ),
+    "RetrainingRolledBack": happens("RetrainingRolledBack"),
+    "RetrainingFailed": happens("RetrainingFailed"),
+    "RetrainingTimedOut": happens("RetrainingTimedOut"),
+    "RetrainingErrors": Proof(bad={"retraining Errors": is_always(1)}, good={"retraining Errors": is_always(0)}),
+    "RetrainingStopped": Proof(
+        bad={"Requests": times(3)}, good={"Requests": times(3), "retraining Invocations": is_always(1)}
+    ),
     "Updating": Proof(bad={"EndpointUpdating": is_always(1)}, good={"EndpointUpdating": is_always(0)}),
     "UpdatedRecently": Proof(bad={"EndpointUpdating": is_always(1)}, good={"EndpointUpdating": is_always(0)}),
     "Throttled": happens("ThrottledRequests"),
@@ -184,7 +191,7 @@ class Deployed:
     def metric(self, name: str) -> Metric:
         """The metric that a publisher of this stack calls `name`, with the publisher's own dimensions."""
         first, _, second = name.partition(" ")
-        if first in ("gateway", "monitor"):
+        if first in ("gateway", "monitor", "retraining"):
             return Metric.of("AWS/Lambda", second, {"FunctionName": self._function(first)})
         if name.startswith((*SAGEMAKER, *HOSTS)):
             endpoint, variant = self._endpoint()

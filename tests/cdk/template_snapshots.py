@@ -26,19 +26,27 @@ def normalised(assembly: Assembly, stack: str) -> str:
 def spelled(value: Any) -> Any:
     """A part of a template with its references written into its texts: "arn:${AWS::Partition}:..."."""
     match value:
-        case {"Ref": name} | {"Fn::ImportValue": name} if len(value) == 1:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [name, attribute]} if len(value) == 1:
-            return f"${{{name}.{attribute}}}"
         case {"Fn::Join": ["", list(parts)]} if len(value) == 1:
             texts = [spelled(part) for part in parts]
             return "".join(texts) if all(isinstance(text, str) for text in texts) else {"Fn::Join": ["", texts]}
         case dict():
-            return {key: spelled(each) for key, each in value.items()}
+            return _reference(value) or {key: spelled(each) for key, each in value.items()}
         case list():
             return [spelled(each) for each in value]
         case _:
             return value
+
+
+def _reference(value: dict[str, Any]) -> str | None:
+    """None where the value is none."""
+    match list(value.items()):
+        case [("Ref" | "Fn::ImportValue", name)]:
+            return f"${{{name}}}"
+        case [("Fn::GetAtt", [name, attribute])]:
+            return f"${{{name}.{attribute}}}"
+        case [("Fn::Sub", str(text))]:
+            return text
+    return None
 
 
 def _text(template: Any) -> str:

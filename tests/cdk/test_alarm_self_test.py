@@ -14,6 +14,7 @@ from cdk.alarms import ALARMS, SHOWN_ONLY
 from cdk.watch import Severity, Source
 from functions.gateway.metrics import Metric
 from functions.monitor.metrics import EndpointMetric, FieldMetric, WindowMetric
+from functions.retraining.metrics import RetrainingMetric
 from local.services.cloudwatch.samples import Samples
 from model_packages.discovery import discover
 from tests.cdk.alarm_proofs import PROOFS, Deployed, deployed, replay
@@ -120,7 +121,7 @@ def test_every_metric_of_ours_has_an_alarm_or_a_reason_to_have_none() -> None:
     }
 
     assert read.isdisjoint(SHOWN_ONLY)
-    assert read | SHOWN_ONLY.keys() == {*Metric, *WindowMetric, *FieldMetric, *EndpointMetric}
+    assert read | SHOWN_ONLY.keys() == {*Metric, *WindowMetric, *FieldMetric, *EndpointMetric, *RetrainingMetric}
 
 
 class Pager:

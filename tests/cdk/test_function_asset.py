@@ -32,6 +32,7 @@ from cdk.function_asset import (
 from functions.catalogue.settings import CatalogueSettings
 from functions.gateway.settings import GatewaySettings
 from functions.monitor.settings import MonitorSettings
+from functions.retraining.settings import RetrainingSettings
 from local.lambda_code import unpack
 from model_packages.contract import Gate, PackageConfig
 from model_packages.discovery import ModelPackage, discover
@@ -42,11 +43,13 @@ FLOWERS = ModelPackage(
     path=ROOT / "tests" / "functions" / "packages" / "flowers",
     config=PackageConfig(description="Flowers.", task="regression", gate=Gate(metric="r2", minimum=0.5)),
 )
-FUNCTIONS: tuple[FunctionName, ...] = ("gateway", "catalogue", "champion", "monitor")
+FUNCTIONS: tuple[FunctionName, ...] = ("gateway", "catalogue", "champion", "monitor", "retraining")
 MONITORED = {"cloudwatch", "logs", "s3", "sagemaker", "ssm"}
+RETRAINED = {*MONITORED, "sns", "stepfunctions"}
+SERVICES = {*RETRAINED, "sagemaker-runtime"}
 ENDPOINTS = {
     "version": 3,
-    "partitions": [{"partition": "aws", "services": {name: {} for name in (*MONITORED, "sagemaker-runtime")}}],
+    "partitions": [{"partition": "aws", "services": {name: {} for name in SERVICES}}],
 }
 
 
@@ -61,7 +64,7 @@ def few_dependencies(build_folder: Path) -> Path:
         "botocore/data/sdk-default-configuration.json": "{}",
         "botocore/data/anything-else.json": "{}",
         "botocore/data/lambda/2020-01-01/service-2.json.gz": "",
-        **{f"botocore/data/{name}/2020-01-01/service-2.json.gz": "" for name in (*MONITORED, "sagemaker-runtime")},
+        **{f"botocore/data/{name}/2020-01-01/service-2.json.gz": "" for name in SERVICES},
         "botocore-1.44.5.dist-info/METADATA": "Name: botocore",
         "six.py": "",
         "pydantic/__init__.py": "",
@@ -131,11 +134,21 @@ def test_the_monitor_s_asset_holds_the_profile_and_what_it_shares_with_the_gatew
     }
 
 
-def test_only_the_monitor_s_asset_holds_numpy_and_of_it_only_what_runs(tmp_path: Path) -> None:
+def test_the_retraining_s_asset_holds_the_monitor_and_what_a_model_card_is_made_of(tmp_path: Path) -> None:
+    asset = build("retraining", tmp_path)
+
+    names = set(files_in(asset.path))
+    assert {"functions/retraining/handler.py", "functions/monitor/joining.py", "model_packages/serving.py"} <= names
+    assert {f"model_packages/flowers/{name}" for name in ("schema.py", "package.toml", "README.md")} <= names
+
+
+def test_only_what_counts_rows_holds_numpy_and_of_it_only_what_runs(tmp_path: Path) -> None:
     large = {function: set(files_in(build(function, tmp_path / function).path)) for function in FUNCTIONS}
 
-    found = {name for name in large.pop("monitor") if name.startswith(("numpy", "orjson", "pydantic"))}
-    assert found == {
+    counting = [large.pop("monitor"), large.pop("retraining")]
+    found = [{name for name in names if name.startswith(("numpy", "orjson", "pydantic"))} for names in counting]
+    assert found[0] == found[1]
+    assert found[0] == {
         "numpy/__init__.py",
         "numpy/linalg/lapack_lite.py",
         "numpy.libs/libopenblas.so",
@@ -150,7 +163,13 @@ def test_only_the_monitor_s_asset_holds_numpy_and_of_it_only_what_runs(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("function", "services"), [("gateway", {"sagemaker-runtime", "s3"}), ("champion", {"ssm"}), ("monitor", MONITORED)]
+    ("function", "services"),
+    [
+        ("gateway", {"sagemaker-runtime", "s3"}),
+        ("champion", {"ssm"}),
+        ("monitor", MONITORED),
+        ("retraining", RETRAINED),
+    ],
 )
 def test_botocore_is_left_with_the_services_that_are_called(
     tmp_path: Path, function: FunctionName, services: set[str]
@@ -307,6 +326,24 @@ def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
         processing_code_uri="s3://b/code.zip",
         key_arn="k",
     )
+    retraining = RetrainingSettings(
+        package=FLOWERS.name,
+        endpoint_name="e",
+        champion_parameter="/p",
+        model_package_group="g",
+        artifacts_bucket="a",
+        captures_bucket="c",
+        initial_model_uri="s3://b/model.tar.gz",
+        base_data_uri="s3://b/data.zip",
+        image_uri="i",
+        execution_role_arn="r",
+        topic_arn="t",
+        drift_alarm="d",
+        quality_alarm="q",
+        rollback_alarms=("e",),
+        state_machine_arn="s",
+        key_arn="k",
+    )
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -315,6 +352,7 @@ def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
         **gateway.to_environment(),
         **CatalogueSettings(authorization="iam").to_environment(),
         **monitor.to_environment(),
+        **retraining.to_environment(),
     }
     start = f"import sys; sys.path.insert(0, {str(code)!r}); sys.dont_write_bytecode = True\n"
     command = [sys.executable, "-I", "-S", "-c", start + program]

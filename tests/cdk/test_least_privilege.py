@@ -33,6 +33,67 @@ WILDCARDS: Mapping[tuple[str, str], str] = {
         "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
         ":log-group:/aws/sagemaker/Endpoints/flyball-flowers:log-stream:*",
     ): "SageMaker names a log stream by the instance",
+    ("s3:GetObject", "/retraining/flyball-flowers/*"): "a run's data lie below its name",
+    ("s3:PutObject", "/retraining/flyball-flowers/*"): "and are written there, checkpoints too",
+    ("s3:PutObject", "/flowers/runs/*"): "what a run leaves lies below its name",
+    ("s3:PutObject", "/flowers/retraining/*"): "what the loop knows between runs",
+    (
+        "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
+        ":log-group:/aws/sagemaker/TrainingJobs:log-stream:*",
+    ): "SageMaker names a log stream by the job",
+    (
+        "cloudwatch:GetMetricData sagemaker:ListEndpointConfigs sagemaker:ListModels",
+        "*",
+    ): "metrics have no ARN, and lists have no resource",
+    ("states:DescribeExecution", ":execution:flyball-flowers-retraining:*"): "executions are named by who starts them",
+    ("sagemaker:StopTrainingJob", ":training-job/flyball-flowers-*"): "a run names its jobs",
+    ("sagemaker:StopProcessingJob", ":processing-job/flyball-flowers-*"): "a run names its jobs",
+    ("logs:DescribeLogStreams", ":log-group:/aws/sagemaker/TrainingJobs:log-stream:*"): "a group's streams are listed",
+    ("logs:DescribeLogStreams", ":log-group:/aws/sagemaker/ProcessingJobs:log-stream:*"): "all together or not at all",
+    (
+        "logs:GetLogEvents",
+        ":log-group:/aws/sagemaker/TrainingJobs:log-stream:flyball-flowers-*",
+    ): "SageMaker names a log stream by the job",
+    (
+        "logs:GetLogEvents",
+        ":log-group:/aws/sagemaker/ProcessingJobs:log-stream:flyball-flowers-*",
+    ): "SageMaker names a log stream by the job",
+    ("sagemaker:CreateModelPackage", ":model-package/flyball-flowers/*"): "versions are numbered as they come",
+    (
+        "sagemaker:DescribeModelPackage sagemaker:UpdateModelPackage",
+        ":model-package/flyball-flowers/*",
+    ): "versions are numbered as they come",
+    (
+        "sagemaker:CreateEndpointConfig sagemaker:DeleteEndpointConfig sagemaker:UpdateEndpoint",
+        ":endpoint-config/flyball-flowers-v*",
+    ): "the loop names what it makes by the version; what CloudFormation made has no such name",
+    (
+        "sagemaker:CreateModel sagemaker:DeleteModel",
+        ":model/flyball-flowers-v*",
+    ): "the loop names what it makes by the version; what CloudFormation made has no such name",
+    ("sagemaker:DescribeModel", ":model/*"): "CloudFormation names what serves before the first promotion",
+    ("sagemaker:DescribeEndpointConfig", ":endpoint-config/*"): "CloudFormation names what serves, and is copied",
+    (
+        "sagemaker:CreateTrainingJob sagemaker:DescribeTrainingJob sagemaker:StopTrainingJob",
+        ":training-job/flyball-flowers-*",
+    ): "a run names its jobs",
+    (
+        "sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob sagemaker:StopProcessingJob",
+        ":processing-job/flyball-flowers-*",
+    ): "a run names its jobs",
+    (
+        "sagemaker:AddTags sagemaker:ListTags",
+        ":training-job/flyball-flowers-*",
+    ): "Step Functions tags what it waits for",
+    (
+        "sagemaker:AddTags sagemaker:ListTags",
+        ":processing-job/flyball-flowers-*",
+    ): "Step Functions tags what it waits for",
+    (
+        "logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups logs:DescribeResourcePolicies "
+        "logs:GetLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:UpdateLogDelivery",
+        "*",
+    ): "log deliveries have no resource",
 }
 """Actions and the end of the resource they are allowed on, where that has a wildcard; and why."""
 
@@ -96,6 +157,83 @@ ALLOWED: Mapping[str, set[str]] = {
         "cloudwatch:PutMetricData",
         "cloudwatch:DescribeAlarms",
     },
+    "RetrainingFunctionRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "ssm:GetParameter",
+        "ssm:PutParameter",
+        "sagemaker:StopTrainingJob",
+        "sagemaker:StopProcessingJob",
+        "sagemaker:CreateModelPackage",
+        "sagemaker:DescribeModelPackage",
+        "sagemaker:UpdateModelPackage",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:UpdateEndpoint",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:DeleteEndpointConfig",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:ListEndpointConfigs",
+        "sagemaker:CreateModel",
+        "sagemaker:DeleteModel",
+        "sagemaker:DescribeModel",
+        "sagemaker:ListModels",
+        "iam:PassRole",
+        "cloudwatch:DescribeAlarmHistory",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:PutMetricData",
+        "sns:Publish",
+        "states:DescribeExecution",
+        "states:StartExecution",
+    },
+    "RetrainingJobsRole": {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetAuthorizationToken",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+    },
+    "RetrainingStateMachineRole": {
+        "lambda:InvokeFunction",
+        "sagemaker:CreateTrainingJob",
+        "sagemaker:DescribeTrainingJob",
+        "sagemaker:StopTrainingJob",
+        "sagemaker:CreateProcessingJob",
+        "sagemaker:DescribeProcessingJob",
+        "sagemaker:StopProcessingJob",
+        "sagemaker:AddTags",
+        "sagemaker:ListTags",
+        "iam:PassRole",
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    },
+    "RetrainingTriggersRole": {"states:StartExecution"},
 }
 
 BY_LAMBDA = {
@@ -106,23 +244,28 @@ BY_LAMBDA = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
+BY_SAGEMAKER = {
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+}
 IN_A_VPC: Mapping[str, set[str]] = {
     "ChampionPointersCreatorRole": BY_LAMBDA,
     "CatalogueRole": BY_LAMBDA,
     "GatewayRole": BY_LAMBDA,
     "MonitorFunctionRole": BY_LAMBDA,
     "MonitorProcessingRole": set(),
-    "ModelExecutionRole": {
-        "ec2:CreateNetworkInterface",
-        "ec2:CreateNetworkInterfacePermission",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DeleteNetworkInterfacePermission",
-        "ec2:DescribeDhcpOptions",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSecurityGroups",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeVpcs",
-    },
+    "ModelExecutionRole": BY_SAGEMAKER,
+    "RetrainingFunctionRole": BY_LAMBDA,
+    "RetrainingJobsRole": BY_SAGEMAKER,
+    "RetrainingStateMachineRole": set(),
+    "RetrainingTriggersRole": set(),
     "NetworkVpcFlowLogRole": {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
 }
 """What a role may do beside that where there is a VPC."""
@@ -179,13 +322,18 @@ def test_interfaces_are_made_in_the_vpcs_subnets_with_the_groups_of_their_role(p
         made = [each for each in statements if each["Action"] == "ec2:CreateNetworkInterface"]
         ends = [resource["Fn::Join"][1][-1] for each in made for resource in each["Resource"]]
 
-        without = ("NetworkVpcFlowLogRole", "MonitorProcessingRole")
+        without = (
+            "NetworkVpcFlowLogRole",
+            "MonitorProcessingRole",
+            "RetrainingStateMachineRole",
+            "RetrainingTriggersRole",
+        )
         assert len(ends) == (0 if role in without else 5)  # any interface, one group, three subnets
         assert [end for end in ends if isinstance(end, str)] == [":network-interface/*"] * len(made)
 
 
 def test_a_functions_own_code_is_denied_what_lambda_does_with_its_role(private: Assembly) -> None:
-    for role in ("ChampionPointersCreatorRole", "CatalogueRole", "GatewayRole", "MonitorFunctionRole"):
+    for role in (role for role, added in IN_A_VPC.items() if added is BY_LAMBDA):
         (denied,) = (each for each in statements_by_role(private)[role] if each["Effect"] == "Deny")
 
         assert set(denied["Action"]) == BY_LAMBDA
@@ -232,6 +380,51 @@ def test_only_api_gateways_logging_role_uses_a_managed_policy(assembly: Assembly
     ]
 
     assert [logical_id[:-8] for logical_id in managed] == ["ApiLoggingRole"]
+
+
+def test_a_loop_writes_the_pointer_of_its_own_package_and_no_other(assembly: Assembly) -> None:
+    statements = statements_by_role(assembly)["RetrainingFunctionRole"]
+
+    (pointer,) = (each["Resource"] for each in statements if "ssm:PutParameter" in as_list(each["Action"]))
+
+    assert pointer["Fn::Join"][1][-1] == ":parameter/flyball/flowers/champion"
+
+
+def test_roles_are_passed_to_sagemaker_alone_and_each_to_what_it_is_for(assembly: Assembly) -> None:
+    passed = {
+        role: (statement["Resource"]["Fn::GetAtt"][0][:-8], statement["Condition"])
+        for role, statements in statements_by_role(assembly).items()
+        for statement in statements
+        if statement["Action"] == "iam:PassRole"
+    }
+
+    to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert passed == {
+        "MonitorFunctionRole": ("MonitorProcessingRole", to_sagemaker),
+        "RetrainingFunctionRole": ("ModelExecutionRole", to_sagemaker),
+        "RetrainingStateMachineRole": ("RetrainingJobsRole", to_sagemaker),
+    }
+
+
+def test_a_loop_starts_itself_and_nothing_else(assembly: Assembly) -> None:
+    found = statements_by_role(assembly)
+
+    (again,) = (each for each in found["RetrainingFunctionRole"] if each["Action"] == "states:StartExecution")
+    (start,) = found["RetrainingTriggersRole"]
+
+    assert again["Resource"]["Fn::Join"][1][-1] == ":stateMachine:flyball-flowers-retraining"
+    assert start["Resource"]["Fn::GetAtt"][0].startswith("RetrainingStateMachine")
+
+
+def test_an_endpoints_volumes_are_granted_to_sagemaker_where_the_key_encrypts_them(assembly: Assembly) -> None:
+    for stack, granted in (("flowers", False), ("house-prices", True)):
+        roles = assembly.resources("AWS::IAM::Role", stack)
+        (role,) = (properties for name, properties in roles.items() if name.startswith("RetrainingFunctionRole"))
+        statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+
+        grants = [each["Condition"] for each in statements if "kms:CreateGrant" in as_list(each["Action"])]
+
+        assert grants == ([{"Bool": {"kms:GrantIsForAWSResource": "true"}}] if granted else [])
 
 
 @pytest.mark.parametrize("stack", ["flowers", "house-prices"])

@@ -296,7 +296,7 @@ def test_the_api_may_invoke_a_gateway_for_its_own_paths_only(assembly: Assembly)
 def test_the_endpoints_logs_are_made_before_sagemaker_would(assembly: Assembly) -> None:
     resources = assembly.template("flowers")["Resources"]
     (endpoint,) = (resource for resource in resources.values() if resource["Type"] == "AWS::SageMaker::Endpoint")
-    (logs,) = endpoint["DependsOn"]
+    logs = next(name for name in endpoint["DependsOn"] if resources[name]["Type"] == "AWS::Logs::LogGroup")
 
     assert resources[logs]["Properties"]["LogGroupName"] == "/aws/sagemaker/Endpoints/flyball-flowers"
     assert resources[logs]["DeletionPolicy"] == "Delete"

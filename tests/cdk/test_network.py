@@ -10,7 +10,7 @@ from tests.cdk.synth import EXISTING_VPC, Assembly, walk
 
 FUNCTIONS = {
     "platform": ("CatalogueFunction", "ChampionPointersCreatorFunction"),
-    "flowers": ("GatewayFunction", "MonitorFunction"),
+    "flowers": ("GatewayFunction", "MonitorFunction", "RetrainingFunction"),
 }
 
 
@@ -96,6 +96,8 @@ def test_there_is_an_endpoint_for_each_service_that_is_called_and_no_other(priva
         "sagemaker.api": "Interface",
         "logs": "Interface",
         "monitoring": "Interface",
+        "sns": "Interface",
+        "states": "Interface",
         "s3": "Gateway",
     }
     assert all(each["PrivateDnsEnabled"] for each in found.values() if each["VpcEndpointType"] == "Interface")
@@ -111,13 +113,21 @@ def test_an_endpoint_lets_through_what_somebody_calls_and_no_more(private: Assem
     )
     assert put["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
     assert put["Resource"]["Fn::Join"][1][-1] == ":parameter/flyball/*"
-    jobs, versions = found["sagemaker.api"]
+    jobs, versions, *of_loops, described = found["sagemaker.api"]
     assert jobs["Resource"]["Fn::Join"][1][-1] == ":processing-job/flyball-*"
-    assert versions["Action"] == "sagemaker:DescribeModelPackage"
-    assert [each["Action"] for each in found["logs"]] == ["logs:FilterLogEvents"]
-    assert [each["Action"] for each in found["monitoring"]] == [
-        ["cloudwatch:GetMetricData", "cloudwatch:PutMetricData"]
+    assert versions["Action"] == [f"sagemaker:{action}ModelPackage" for action in ("Create", "Describe", "Update")]
+    assert all(each["Resource"]["Fn::Join"][1][-1].endswith("/flyball-*") for each in of_loops)
+    assert all(action.startswith(("sagemaker:Describe", "sagemaker:List")) for action in described["Action"])
+    assert [each["Action"] for each in found["logs"]] == [
+        "logs:FilterLogEvents",
+        ["logs:DescribeLogStreams", "logs:GetLogEvents"],
     ]
+    assert [each["Action"] for each in found["monitoring"]] == [
+        ["cloudwatch:GetMetricData", "cloudwatch:PutMetricData"],
+        ["cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"],
+    ]
+    assert [each["Action"] for each in found["sns"]] == ["sns:Publish"]
+    assert [each["Action"] for each in found["states"]] == [["states:DescribeExecution", "states:StartExecution"]]
     own_buckets, answers = found["s3"]
     assert own_buckets["Condition"] == {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
     assert answers["Action"] == "s3:PutObject"
@@ -146,13 +156,26 @@ def test_pointers_are_created_after_the_ways_to_their_services_and_deleted_befor
 
 
 def test_only_functions_that_call_a_service_are_let_in_to_its_endpoint(private: Assembly) -> None:
-    rules = private.resources("AWS::EC2::SecurityGroupIngress").values()
+    endpoints_group = {"Fn::GetAtt": [group(private, "Endpoints")[0], "GroupId"]}
+    every = private.resources("AWS::EC2::SecurityGroupIngress").values()
+
+    rules = [rule for rule in every if rule["GroupId"] == endpoints_group]
 
     assert {rule["SourceSecurityGroupId"]["Fn::GetAtt"][0] for rule in rules} == {
         group(private, "Functions")[0],
         group(private, "Pointers")[0],
     }
     assert {(rule["FromPort"], rule["ToPort"], rule["IpProtocol"]) for rule in rules} == {(443, 443, "tcp")}
+
+
+def test_the_hosts_of_a_training_job_reach_each_other_and_nobody_else_reaches_them(private: Assembly) -> None:
+    jobs_group = {"Fn::GetAtt": [group(private, "Jobs")[0], "GroupId"]}
+    every = private.resources("AWS::EC2::SecurityGroupIngress").values()
+
+    (let_in,) = (rule for rule in every if rule["GroupId"] == jobs_group)
+
+    assert let_in["SourceSecurityGroupId"] == jobs_group
+    assert (let_in["FromPort"], let_in["ToPort"], let_in["IpProtocol"]) == (0, 65535, "tcp")
 
 
 def test_no_security_group_lets_anything_in_by_itself(private: Assembly) -> None:
@@ -168,6 +191,7 @@ def test_no_security_group_lets_anything_in_by_itself(private: Assembly) -> None
         ("Functions", ["Endpoints", {"DestinationPrefixListId": "pl-63a5400a"}]),
         ("Pointers", ["Endpoints", {"DestinationPrefixListId": "pl-63a5400a"}]),
         ("Models", [{"DestinationPrefixListId": "pl-63a5400a"}]),
+        ("Jobs", [{"DestinationPrefixListId": "pl-63a5400a"}, {"CidrIp": "10.20.0.0/16"}]),
     ],
 )
 def test_a_group_reaches_what_its_members_call(private: Assembly, name: str, reached: list[Any]) -> None:

@@ -18,9 +18,9 @@ def node_with(settings: Any, **context: Any) -> Node:
 
 
 def settings_of(environment: str, **settings: Any) -> Environment:
-    """An environment of cdk.json with these settings in its table, as the local cloud has it."""
-    flyball = {**CONTEXT["flyball"], "environments": {environment: settings}}
-    return read_settings(node_with(flyball, **{"environment": environment, "local-cloud": True}))
+    """An environment of cdk.json with these settings in its table, and somebody who is told about alarms."""
+    flyball = {**CONTEXT["flyball"], "alarm_email": "watch@example.com", "environments": {environment: settings}}
+    return read_settings(node_with(flyball, environment=environment))
 
 
 def problems_of(node: Node) -> list[str]:
@@ -145,6 +145,17 @@ def test_the_local_cloud_has_no_account_of_its_own_and_nobody_to_tell() -> None:
 
     assert (settings.account, settings.region, settings.place) == (None, None, None)
     assert settings.termination_protection
+
+
+@pytest.mark.parametrize(
+    ("environment", "instances"), [("dev", Instances()), ("staging", Instances()), ("prod", Instances(at_least=2))]
+)
+def test_the_local_cloud_saves_no_instances_because_they_cost_nothing_there(
+    environment: str, instances: Instances
+) -> None:
+    settings = read_settings(node_with({}, **{"environment": environment, "local-cloud": True}))
+
+    assert settings.instances == instances
 
 
 @pytest.mark.parametrize(

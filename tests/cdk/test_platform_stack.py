@@ -30,7 +30,11 @@ def test_the_key_serves_logs_of_this_installation_only(assembly: Assembly) -> No
 
     patterns = [part for part in walk(logs["Condition"]) if isinstance(part, str) and ":log-group:" in part]
 
-    assert patterns == [":log-group:flyball-*", ":log-group:/aws/sagemaker/Endpoints/flyball-*"]
+    assert patterns == [
+        ":log-group:flyball-*",
+        ":log-group:/aws/sagemaker/Endpoints/flyball-*",
+        ":log-group:/aws/vendedlogs/states/flyball-*",
+    ]
 
 
 @pytest.mark.parametrize("name", ["Artifacts", "Captures", "AccessLogs"])
@@ -90,6 +94,8 @@ def test_what_quotes_requests_is_kept_while_they_may_be_labelled_and_the_monitor
     parts = ("windows", "quality", "jobs", "unreadable")
     assert written == {
         "labels/": 14,
+        "retraining/": 14,
+        "retraining/flyball-flowers/": 7,
         "labels/flyball-flowers/": 14,
         **{f"monitor/flyball-flowers/{part}/": 14 for part in parts},
     }

@@ -44,7 +44,7 @@ def test_the_message_says_what_was_found_allowed_and_what_to_change(flowers: Flo
     (finding,) = report.errors
 
     assert finding.where == "flowers/package.toml, budget.monthly_usd"
-    assert finding.found == "$1,664.42 a month, of which $1,645.42 for 2 to 4 x ml.g6.xlarge"
+    assert finding.found == "$1,665.11 a month, of which $1,645.42 for 2 to 4 x ml.g6.xlarge"
     assert finding.allowed == "$1,000.00"
     assert "endpoint.minimum_instances" in finding.change
 

@@ -48,7 +48,7 @@ def test_the_same_templates_cost_the_same(flowers: Flowers) -> None:
     changes = changes_of(flowers.installation(), account(deployed))
 
     assert all(change.is_none for change in changes)
-    assert "flowers: $1,664.42, no change" in difference.text(changes)
+    assert "flowers: $1,665.11, no change" in difference.text(changes)
 
 
 def test_another_instance_type_is_shown_with_what_it_costs_more(flowers: Flowers) -> None:
@@ -60,7 +60,7 @@ def test_another_instance_type_is_shown_with_what_it_costs_more(flowers: Flowers
 
     text = difference.text(changes_of(changed, account(deployed)))
 
-    assert "  flowers: $1,664.42 -> $2,074.68 (+$410.26)" in text
+    assert "  flowers: $1,665.11 -> $2,075.37 (+$410.26)" in text
     assert "    - AWS::SageMaker::Endpoint 2 to 4 x ml.g6.xlarge: $1,645.42 to $3,290.84" in text
     assert "    + AWS::SageMaker::Endpoint 2 to 4 x ml.g5.xlarge: $2,055.68 to $4,111.36" in text
 

@@ -40,6 +40,7 @@ NAMES: dict[PriceName, float] = {
     "web_acl_rule_month": 1.0,
     "web_acl_request_million": 0.6,
     "interface_endpoint_hour": 0.01,
+    "state_transition": 0.00003,
 }
 PRICES = Prices(
     region="us-east-1",
@@ -232,7 +233,7 @@ def watched(tmp_path: Path, *, fields: int, monitor: Json | None = None) -> Inst
     queries = [{"MetricStat": {"Period": 300}}] * 3
     template = {
         "Gateway": resource("AWS::Lambda::Function", Environment={"Variables": {"FLYBALL_TIMEOUT_SECONDS": "1"}}),
-        "Monitor": resource("AWS::Lambda::Function", Environment={"Variables": {"FLYBALL_INITIAL_BASELINE": "s3://"}}),
+        "Monitor": resource("AWS::Lambda::Function", Environment={"Variables": {"FLYBALL_PROCESSING_ROLE": "arn"}}),
         "Latency": resource("AWS::CloudWatch::Alarm", Period=60),
         "Failed": resource("AWS::CloudWatch::Alarm", Metrics=[{"Expression": "a / b"}, *queries]),
         "Page": resource("AWS::CloudWatch::CompositeAlarm"),
@@ -246,7 +247,8 @@ def test_what_watching_a_model_costs_is_one_line(tmp_path: Path) -> None:
     found = estimate(watched(tmp_path, fields=9), prices=PRICES)
 
     of_ours = len(Metric) + len(WindowMetric) + len(EndpointMetric)
-    assert table.text(found).splitlines()[-2] == (
+    (line,) = (line for line in table.text(found).splitlines() if line.startswith("  Watching"))
+    assert line == (
         f"  Watching flowers: {of_ours + 9} metrics, 9 of them of fields: ${(of_ours + 9) * 0.3:.2f}; "
         "3 alarms, 1 of them composite: $0.90; dashboard: $3.00."
     )

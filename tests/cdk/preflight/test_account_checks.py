@@ -216,8 +216,9 @@ def test_a_name_that_exists_outside_of_its_stack_is_taken(flowers: Flowers, scri
     script.refuse("sagemaker", "describe_model_package_group", "ValidationException")
     script.answer("logs", "describe_log_groups", {"logGroups": [log_group("flyball-flowers-2")]})
     script.answer("sagemaker", "describe_endpoint", endpoint("flyball-flowers"))
-    script.refuse("lambda", "get_function", "ResourceNotFoundException")
-    script.refuse("lambda", "get_function", "ResourceNotFoundException")
+    for _ in ("gateway", "monitor", "retraining"):
+        script.refuse("lambda", "get_function", "ResourceNotFoundException")
+    script.answer("logs", "describe_log_groups", {"logGroups": []})
     script.answer("cloudwatch", "describe_alarms", {"CompositeAlarms": [{"AlarmName": "flyball-flowers-Page"}]})
 
     endpoint_taken, alarm_taken = taken_names.check(script.account, flowers.installation())

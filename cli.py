@@ -9,12 +9,15 @@ import traceback
 from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from local.project import Project
 from model_packages.errors import OperatorError
+
+if TYPE_CHECKING:
+    from local.retraining import Loop
 
 T = TypeVar("T")
 
@@ -268,6 +271,73 @@ def simulate(
     typer.echo(_run(order))
 
 
+@app.command(epilog="Example: [bold]flyball retrain payments --reason 'new merchants'[/bold]")
+def retrain(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package to train a new version of.")],
+    reason: Annotated[str, typer.Option(help="Why; the history shows it.")] = "",
+    wait: Annotated[bool, typer.Option(help="Or start the run and leave it alone.")] = True,  # noqa: FBT002
+) -> None:
+    """Start a run of the retraining loop; exit code 1 if it does not end as it should."""
+    from local.retraining import open_loop  # noqa: PLC0415
+
+    loop = open_loop(_project(), name, say=_say)
+    _watch(loop, loop.start(reason=reason), wait=wait)
+
+
+@app.command(epilog="Examples: [bold]flyball rollback payments[/bold], [bold]flyball rollback payments --to 3[/bold]")
+def rollback(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package to take back.")],
+    to: Annotated[str | None, typer.Option(help="A version's number, or initial; the one before by default.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; the history shows it.")] = "",
+    wait: Annotated[bool, typer.Option(help="Or start it and leave it alone.")] = True,  # noqa: FBT002
+) -> None:
+    """Put an earlier version into service again, with the same bakes and alarms as any other."""
+    from local.retraining import open_loop  # noqa: PLC0415
+
+    loop = open_loop(_project(), name, say=_say)
+    arn = loop.version(to) if to else loop.previous()
+    _watch(loop, loop.start(reason=reason, rollback_to=arn), wait=wait)
+
+
+@app.command(epilog="Example: [bold]flyball approve payments[/bold]")
+def approve(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose new version waits.")],
+) -> None:
+    """Have the version rolled out that waits for an approval."""
+    from local.retraining import open_loop  # noqa: PLC0415
+
+    version = open_loop(_project(), name, say=_say).approve()
+    _say(f"version {version} of {name} is approved and is rolled out now; `flyball history {name}` tells how it goes")
+
+
+@app.command(epilog="Example: [bold]flyball reject payments --reason 'slower in the morning'[/bold]")
+def reject(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose new version waits.")],
+    reason: Annotated[str, typer.Option(help="Why; the history shows it.")] = "",
+) -> None:
+    """Have the version rejected that waits for an approval."""
+    from local.retraining import open_loop  # noqa: PLC0415
+
+    version = open_loop(_project(), name, say=_say).reject(reason=reason)
+    _say(f"version {version} of {name} is rejected; the champion stays")
+
+
+@app.command(epilog="Example: [bold]flyball history payments[/bold]")
+def history(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose versions to tell of.")],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show each run of the retraining loop: what started it, what it made, and why that serves or does not."""
+    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining_history import text  # noqa: PLC0415
+
+    found = open_loop(_project(), name, say=_say).history()
+    if as_json:
+        _print_json(found)
+    else:
+        typer.echo(text(found))
+
+
 def main() -> None:
     """The entry point: an operator's mistake is one message and exit code 2, with a traceback only for --debug."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -282,6 +352,16 @@ def main() -> None:
 
 def _project() -> Project:
     return Project(root=Path(__file__).resolve().parent)
+
+
+def _watch(loop: Loop, execution: str, *, wait: bool) -> None:
+    """Follows a run, if that is wanted, and ends with its exit code."""
+    _say(f"started {execution.rpartition(':')[2]}")
+    if not wait:
+        return
+    ended = loop.follow(execution, say=_say)
+    typer.echo(f"{ended.outcome}: {ended.summary}")
+    raise typer.Exit(0 if ended.is_well else 1)
 
 
 def _say(line: str) -> None:

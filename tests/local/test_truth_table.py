@@ -37,6 +37,7 @@ READ_TOGETHER = (
 OTHER_METHODS = {
     "sagemaker:Search": "a regular expression's method",
     "events:DescribeEndpoint": "SageMaker's call, beside the key `events` of a page of log lines",
+    "events:UpdateEndpoint": "the same",
 }
 """Names that are found and are no calls of the service, with what they are."""
 

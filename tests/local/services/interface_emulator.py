@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from local.ports import free_port
 from local.processes import Children
 from local.services.lambda_function import Function
-from local.services.sagemaker.model_server import free_port
 
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
 OWN_LINES = re.compile(r"^\d\d \w{3} \d{4} [\d:,]+ \[\w+\] \(rapid\)")

@@ -1,0 +1,204 @@
+"""The retraining loop in a running cloud, from `flyball retrain` to each of its ends, with a client that calls
+throughout. Each test goes on where the one before ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.checkout import Serving
+from tests.local.retraining_cloud import ENDPOINT, PACKAGE, Cloud, calling, initial
+
+pytestmark = pytest.mark.slow
+
+POINTER = "/flyball/deliveries/champion"
+FAILS_WHEN_SERVED = """    if (model_dir / "fails").exists() and "SAGEMAKER_BIND_TO_PORT" in os.environ:
+        calls = itertools.count()
+        model.register_forward_pre_hook(lambda *_: None if next(calls) < 30 else 1 / 0)
+    return model.eval()
+"""
+"""It warms up well, and wears out under load."""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    return Cloud.make(tmp_path_factory.mktemp("loop") / "flyball")
+
+
+@pytest.fixture(scope="module")
+def serving(cloud: Cloud) -> Iterator[list[Serving]]:
+    """The `flyball up` that runs; tests that start another one put it here."""
+    running = [cloud.checkout.up()]
+    yield running
+    running[-1].stop()
+
+
+def newest(cloud: Cloud) -> dict[str, Any]:
+    run: dict[str, Any] = cloud.history()["runs"][0]
+    return run
+
+
+def pointer(cloud: Cloud) -> str:
+    return str(cloud.client("ssm").get_parameter(Name=POINTER)["Parameter"]["Value"])
+
+
+def config_in_service(cloud: Cloud) -> str:
+    found = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
+    assert found["EndpointStatus"] == "InService"
+    return str(found["EndpointConfigName"])
+
+
+def test_a_better_version_is_trained_proven_and_promoted_and_no_request_fails(
+    cloud: Cloud, serving: list[Serving]
+) -> None:
+    before = cloud.served_version()
+
+    with calling(cloud) as caller:
+        ended = cloud.run("retrain", PACKAGE, "--reason", "the first one is poor")
+
+    assert (ended.code, ended.outcome) == (0, "promoted"), ended
+    assert initial(before)
+    assert cloud.served_version() == "1"
+    assert caller.statuses.keys() == {200}
+    assert caller.versions == [before, "1"]
+    assert pointer(cloud).endswith(":model-package/flyball-deliveries/1")
+    assert cloud.own_configs() == {config_in_service(cloud)}
+
+
+def test_the_history_says_what_it_was_made_of_and_why_it_serves(cloud: Cloud, serving: list[Serving]) -> None:
+    run = newest(cloud)
+
+    assert (run["trigger"], run["outcome"], run["version"], run["champion"]) == ("manual", "promoted", "1", "initial")
+    assert run["champion_metric"] < run["challenger_metric"]
+    assert "the first one is poor" in run["trigger_reason"]
+    assert all(reason["passed"] for reason in run["reasons"])
+    assert run["manifest_uri"].startswith("s3://")
+
+
+def test_the_registered_version_carries_its_lineage(cloud: Cloud, serving: list[Serving]) -> None:
+    version = cloud.client("sagemaker").describe_model_package(ModelPackageName=pointer(cloud))
+
+    assert version["ModelApprovalStatus"] == "Approved"
+    assert version["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]["S3Uri"].endswith("statistics.json")
+    assert newest(cloud)["run"] in json.dumps(version["CustomerMetadataProperties"])
+    assert version["ModelCard"]["ModelCardContent"]
+
+
+def test_a_version_that_is_no_better_is_rejected_and_leaves_nothing_behind(
+    cloud: Cloud, serving: list[Serving]
+) -> None:
+    configs, champion = cloud.own_configs(), pointer(cloud)
+
+    ended = cloud.run("retrain", PACKAGE)
+
+    assert (ended.code, ended.outcome) == (0, "rejected"), ended
+    assert [reason["rule"] for reason in newest(cloud)["reasons"] if not reason["passed"]] != []
+    assert (cloud.own_configs(), pointer(cloud), cloud.served_version()) == (configs, champion, "1")
+
+
+def test_the_next_deployment_keeps_the_promoted_version(cloud: Cloud, serving: list[Serving]) -> None:
+    serving[-1].stop()
+    cloud.edit("inference.py", "    return model.eval()\n", FAILS_WHEN_SERVED)
+    cloud.edit("inference.py", "from pathlib import Path\n", "import itertools\nimport os\nfrom pathlib import Path\n")
+    cloud.edit("train.py", "    torch.save(", '    (model_dir / "fails").touch()\n    torch.save(')
+    cloud.edit("package.toml", 'compare = "negative_mean_absolute_error"', 'compare = "r2"\nconfidence = 0.5')
+    cloud.edit("package.toml", "steps = 400", "steps = 900")
+
+    serving.append(cloud.checkout.up())
+
+    assert cloud.served_version() == "1"
+    assert pointer(cloud).endswith("/1")
+
+
+def test_a_version_that_passes_the_gate_and_fails_under_load_is_taken_back_and_the_alarm_is_named(
+    cloud: Cloud, serving: list[Serving]
+) -> None:
+    with calling(cloud) as caller:
+        ended = cloud.run("retrain", PACKAGE)
+
+    run = newest(cloud)
+    assert (ended.code, ended.outcome, run["outcome"]) == (1, "rolled_back", "rolled_back"), ended
+    assert run["alarm"].startswith("flyball-deliveries-")
+    assert run["alarm"] in ended.said
+    assert cloud.served_version() == "1"
+    assert pointer(cloud).endswith("/1")
+    assert caller.versions == ["1"]
+
+
+def test_rolling_back_returns_to_the_version_before(cloud: Cloud, serving: list[Serving]) -> None:
+    with calling(cloud) as caller:
+        ended = cloud.run("rollback", PACKAGE, "--reason", "a drill")
+
+    assert (ended.code, ended.outcome) == (0, "promoted"), ended
+    assert initial(cloud.served_version())
+    assert pointer(cloud) == "none"
+    assert caller.statuses.keys() == {200}
+
+
+def wait_for_step(cloud: Cloud, step: str, *, seconds: float = 120.0) -> None:
+    """Until a run under way has come to a step."""
+    states, end = cloud.client("stepfunctions"), time.monotonic() + seconds
+    machine = next(each["stateMachineArn"] for each in states.list_state_machines()["stateMachines"])
+    while time.monotonic() < end:
+        for execution in states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
+            events = states.get_execution_history(executionArn=execution["executionArn"])["events"]
+            if any(event.get("stateEnteredEventDetails", {}).get("name") == step for event in events):
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"no run came to {step}")
+
+
+def process_of(cloud: Cloud, *words: str) -> int:
+    """The process of the checkout whose command line has these words."""
+    end = time.monotonic() + 60.0
+    while time.monotonic() < end:
+        for pid in cloud.checkout.processes():
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if all(word in line for word in words) and "run_child.py" not in " ".join(line):
+                return pid
+        time.sleep(0.05)
+    raise AssertionError(f"no process has {words} in its command line")
+
+
+def test_a_training_that_is_killed_ends_the_run_as_failed_with_the_reason(cloud: Cloud, serving: list[Serving]) -> None:
+    process = cloud.begin("retrain", PACKAGE)
+    wait_for_step(cloud, "Train")
+
+    os.kill(process_of(cloud, "container", "train"), signal.SIGKILL)
+    cloud.pass_time(process)
+
+    said = process.communicate()[0]
+    assert (process.returncode, said.partition(":")[0]) == (1, "failed"), said
+    assert newest(cloud)["outcome"] == "failed"
+    assert cloud.history()["running"] is None
+    assert initial(cloud.served_version())
+
+
+def test_a_cloud_that_is_killed_in_the_middle_goes_on_to_a_named_end(cloud: Cloud, serving: list[Serving]) -> None:
+    runs, process = len(cloud.history()["runs"]), cloud.begin("retrain", PACKAGE)
+    wait_for_step(cloud, "Train")
+
+    serving[-1].stop(signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    serving.append(cloud.checkout.up())
+    end = time.monotonic() + 300.0
+    while len(cloud.history()["runs"]) == runs and time.monotonic() < end:
+        time.sleep(0.05)
+
+    history = cloud.history()
+    assert len(history["runs"]) > runs
+    assert history["running"] is None
+    assert history["runs"][0]["outcome"] in {"promoted", "rejected", "rolled_back", "failed", "timed_out"}
+    assert len(cloud.own_configs()) <= 3

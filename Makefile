@@ -77,6 +77,7 @@ bench: $(TESTS) ## measure the figures of docs/benchmarks.md; takes some minutes
 	@$(BIN)/python -m tests.benchmarks.fold
 	@$(BIN)/python -m tests.benchmarks.drift_decision
 	@$(BIN)/python -m tests.benchmarks.gate
+	@$(BIN)/python -m tests.benchmarks.retraining
 
 lock: setup ## resolve requirements/*.in again
 	@$(BIN)/python -m pip install --quiet uv

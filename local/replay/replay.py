@@ -20,6 +20,7 @@ from local.replay.api import Answered, open_api
 from local.replay.plan import Step, arrivals, first_from, shift_moment, steps
 from local.replay.rows import make_rows
 from local.replay.watch import AlarmChange, AlarmWatch, Say, report_address, require_deployed
+from local.retraining import Loop
 from local.running import require_running
 from model_packages.dataset import Record
 from model_packages.discovery import discover, select
@@ -59,6 +60,10 @@ class Outcome:
     report: str | None = None
     page: str | None = None
     """Where a browser shows the report."""
+    runs: Sequence[Mapping[str, Any]] = ()
+    """Runs of the retraining loop that ended meanwhile, oldest first, as its history tells them."""
+    waiting: str | None = None
+    """What a run waits for."""
     interrupted: bool = False
 
     @property
@@ -231,6 +236,11 @@ async def replay(project: Project, order: Order, *, say: Say) -> Outcome:
             await work.go_through(list(steps(moments)), until=until)
         except asyncio.CancelledError:
             work.outcome.interrupted = True
+    history = await asyncio.to_thread(Loop.find(order.package, clients=clients).history)
+    work.outcome.runs = [
+        run for run in reversed(history["runs"]) if datetime.fromisoformat(run["started"]) >= start - timedelta(hours=1)
+    ]
+    work.outcome.waiting = history["waiting"]["why"] if history["waiting"] else None
     work.outcome.report = await asyncio.to_thread(report_address, clients, endpoint)
     work.outcome.page = f"{running.console_url}/report/{order.package}"
     return work.outcome
@@ -249,6 +259,8 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "labels": {"sent": outcome.labels, "refused": outcome.label_errors, "not_known_yet": outcome.labels_open},
         "alarms": [{**asdict(change), "at": change.at.isoformat()} for change in outcome.alarms],
         "raised": outcome.raised,
+        "runs": list(outcome.runs),
+        "waiting": outcome.waiting,
         "report": outcome.report,
         "interrupted": outcome.interrupted,
     }
@@ -264,6 +276,8 @@ def text(outcome: Outcome) -> str:
         f"labels    {outcome.labels} sent{open_labels}"
         + (f", {outcome.label_errors} refused" if outcome.label_errors else ""),
         f"alarms    {', '.join(outcome.raised) or 'none went off'}",
+        *(f"retrained {run['started'][:16].replace('T', ' ')} {run['outcome']}: {run['why']}" for run in outcome.runs),
+        *([f"waits     {outcome.waiting}"] if outcome.waiting else []),
         f"report    {outcome.report or 'none yet: no window has been closed'}",
         *([f"to read   {outcome.page}"] if outcome.report and outcome.page else []),
     ]

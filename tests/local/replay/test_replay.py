@@ -174,12 +174,17 @@ def test_a_speed_holds_the_replay_back() -> None:
 
 def test_the_end_is_told_to_a_person_and_to_a_script() -> None:
     change = AlarmChange(START, "m-drift", "OK", "ALARM", "")
-    outcome = Outcome(requests=3, labels=2, labels_open=1, alarms=[change], report="s3://b/report.html")
+    run = {"started": "2026-01-02T03:00:00+00:00", "outcome": "promoted", "why": "version 1 serves"}
+    outcome = Outcome(
+        requests=3, labels=2, labels_open=1, alarms=[change], report="s3://b/report.html", runs=[run], waiting="labels"
+    )
 
     assert text(outcome).splitlines() == [
         "requests  3, errors: none",
         "labels    2 sent (1 were not known yet)",
         "alarms    m-drift",
+        "retrained 2026-01-02 03:00 promoted: version 1 serves",
+        "waits     labels",
         "report    s3://b/report.html",
     ]
     assert document(outcome)["raised"] == ["m-drift"]

@@ -8,10 +8,12 @@ them, stops the synth with one message for all. docs/environments.md is the refe
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 import aws_cdk
 from aws_cdk import RemovalPolicy
@@ -27,6 +29,8 @@ ENVIRONMENT_KEY = "environment"
 """The context that chooses one: `cdk deploy -c environment=staging`."""
 LOCAL_KEY = "local-cloud"
 """The context that `flyball up` sets: the same templates, bound to no account."""
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+"""Where the CDK's command line deploys to, if it is not AWS; on this machine, it is a local cloud."""
 
 EnvironmentName = Literal["dev", "staging", "prod"]
 ENVIRONMENTS: tuple[EnvironmentName, ...] = get_args(EnvironmentName)
@@ -249,6 +253,8 @@ def _chosen(node: Node) -> EnvironmentName:
 
 def _is_local(node: Node) -> bool:
     found: Any = node.try_get_context(LOCAL_KEY)
+    if found is None:
+        return urlsplit(os.environ.get(ENDPOINT_VARIABLE, "")).hostname in ("localhost", "127.0.0.1", "::1")
     try:
         return TypeAdapter(bool).validate_python(found or False)
     except ValidationError as error:

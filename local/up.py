@@ -97,9 +97,9 @@ async def _deploy_and_serve(
         outcomes = await deploy(whole, cloud, say=say)
         running = _running(cloud, [outcome.outputs for outcome in outcomes])
         _write_requests(project)
+        announce(running)
         say(next_steps(project, running))
         say(f"up after {time.monotonic() - started:.1f} s; Ctrl-C stops it")
-        announce(running)
         await asyncio.Event().wait()
 
 
@@ -108,13 +108,13 @@ async def _serve_as_it_is(project: Project, ports: Ports, *, announce: Announce,
         outputs = await asyncio.to_thread(stack_outputs, cloud.clients("cloudformation"))
         running = _running(cloud, outputs)
         _write_requests(project)
+        announce(running)
         say(f"serving what the cloud held: {', '.join(by_package(outputs)) or 'no model'}; nothing was deployed")
         say("to deploy       cdk bootstrap   and   cdk deploy --all, in another terminal with this export:")
         say(client_line(running))
         say(f"the API         {running.api_url}")
         say(f"console page    {running.console_url}")
         say("up; Ctrl-C stops it")
-        announce(running)
         await asyncio.Event().wait()
 
 

@@ -29,9 +29,9 @@ from tests.local.checkout import Checkout, environment, make_checkout
 
 PACKAGE = "deliveries"
 ENDPOINT = "flyball-deliveries"
-REQUEST = {"distance": 4.2, "stops": 3, "vehicle": "van"}
+REQUEST = {"distance": 4.2345, "stops": 3, "vehicle": "van"}
 POOR_STEPS, GOOD_STEPS = 60, 400
-CALLS_EVERY_SECONDS = 0.05
+CALLS_EVERY_SECONDS = 0.1
 RUN_SECONDS = 400.0
 """A run that has not ended by then is stuck."""
 ADVANCED_SECONDS = 20

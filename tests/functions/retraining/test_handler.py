@@ -79,7 +79,7 @@ def handle(endpoint: str, *events: dict[str, Any]) -> tuple[list[str], list[dict
 def test_steps_reach_aws_through_botocore(endpoint: str) -> None:
     for bucket in (ARTIFACTS, CAPTURES):
         client("s3", endpoint).create_bucket(Bucket=bucket)
-    client("ssm", endpoint).put_parameter(Name=PARAMETER, Value="none", Type="String")
+    client("ssm", endpoint).put_parameter(Name=PARAMETER, Value="none", Type="String", Overwrite=True)
     admit = step_of("one", step="admit", trigger={"kind": "manual", "by": "ada"})
     events = [admit, {"step": "history"}, step_of("one", step="admit", trigger={"kind": "whim"}), {"step": "dance"}]
 

@@ -21,7 +21,16 @@ def stack_outputs(cloudformation: Any) -> list[Outputs]:
 
 def captures_bucket(stacks: list[Outputs]) -> str | None:
     """What the platform's stack says; None where none is deployed."""
-    return next((stack["CapturesBucket"] for stack in stacks if "CapturesBucket" in stack), None)
+    return _of_platform(stacks, "CapturesBucket")
+
+
+def artifacts_bucket(stacks: list[Outputs]) -> str | None:
+    """The same of trained versions and of the retraining loop's state."""
+    return _of_platform(stacks, "ArtifactsBucket")
+
+
+def _of_platform(stacks: list[Outputs], output: str) -> str | None:
+    return next((stack[output] for stack in stacks if output in stack), None)
 
 
 def platforms(cloudformation: Any) -> list[str]:

@@ -18,7 +18,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deploy.handlers import Clients
-from local.outputs import Outputs, by_package, stack_outputs
+from local.latest_report import stored
+from local.outputs import Outputs, artifacts_bucket, by_package, stack_outputs
 from local.project import Project
 from local.review import cloud_to_ask
 from model_packages.errors import OperatorError
@@ -157,21 +158,13 @@ class Loop:
     def _approval(self) -> dict[str, str]:
         """The token is read where the loop keeps it: who may read that may answer."""
         key = f"{self.package.replace('_', '-')}/retraining/state.json"
-        bucket = self._artifacts_bucket()
-        try:
-            state = json.loads(self.clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
-                raise
-            state = {}
+        bucket = artifacts_bucket(stack_outputs(self.clients("cloudformation")))
+        content = stored(self.clients("s3"), bucket=bucket, key=key) if bucket else None
+        state = json.loads(content) if content else {}
         if not state.get("approval"):
             raise OperatorError(f"no version of {self.package} waits for an approval; `flyball history` shows the runs")
         approval: dict[str, str] = state["approval"]
         return approval
-
-    def _artifacts_bucket(self) -> str:
-        stacks = stack_outputs(self.clients("cloudformation"))
-        return next(stack["ArtifactsBucket"] for stack in stacks if "ArtifactsBucket" in stack)
 
     def _answer(self, call: str, **arguments: str) -> None:
         try:

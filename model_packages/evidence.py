@@ -73,19 +73,24 @@ class Evidence:
     def from_json(cls, text: str | bytes) -> Self:
         """Raises: OperatorError for what no evaluation of this format wrote."""
         try:
-            document: dict[str, Any] = json.loads(text)
-            {FORMAT: None}[document.pop("format")]  # another format is a KeyError, as is a member that is missing
-            paired = document["compared"]
-            return cls(
-                **{
-                    **document,
-                    "challenger": ModelEvidence(**document["challenger"]),
-                    "champion": ModelEvidence(**document["champion"]) if document["champion"] else None,
-                    "compared": Paired(**paired) if paired else None,
-                    "slices": {name: Paired(**each) for name, each in document["slices"].items()},
-                }
-            )
+            return cls._of(json.loads(text))
         except (KeyError, TypeError, ValueError) as error:
             raise OperatorError(
                 f"{EVIDENCE}: found {error!r}; allowed: what `evaluate` of format {FORMAT} wrote"
             ) from error
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Self:
+        """Raises: KeyError, TypeError, ValueError."""
+        if (found := document.pop("format")) != FORMAT:
+            raise ValueError(f"format {found}")
+        paired = document["compared"]
+        return cls(
+            **{
+                **document,
+                "challenger": ModelEvidence(**document["challenger"]),
+                "champion": ModelEvidence(**document["champion"]) if document["champion"] else None,
+                "compared": Paired(**paired) if paired else None,
+                "slices": {name: Paired(**each) for name, each in document["slices"].items()},
+            }
+        )

@@ -149,7 +149,11 @@ class Loop:
         return str(found)
 
     def _steps(self, execution: str) -> Iterator[str]:
-        pages = self.clients("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=execution)
+        pages = (
+            self.clients("stepfunctions")
+            .get_paginator("get_execution_history")
+            .paginate(executionArn=execution, includeExecutionData=False, PaginationConfig={"PageSize": 1000})
+        )
         for page in pages:
             for event in page["events"]:
                 if event["type"] == "TaskStateEntered":

@@ -107,6 +107,7 @@ class Endpoints:
 
     def update(self, endpoint: str, plan: FleetPlan, rails: Guardrails | None = None) -> None:
         """Begin to replace an endpoint's fleet; without `rails`, all traffic moves at once."""
+        self._hurried.discard(endpoint)
         (serving, _share), *_ = self._traffic[endpoint].shares
         self._show(endpoint, EndpointStatus.UPDATING, serving.config_name)
         self._begin(endpoint, plan.config_name, self._update(endpoint, plan, rails or guardrails(None, plan), serving))

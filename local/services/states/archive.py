@@ -72,6 +72,7 @@ class Archive:
         for execution in list(self._executions.values()):
             if execution.stopped is not None and datetime.fromisoformat(execution.stopped) < now - KEPT_FOR:
                 del self._executions[execution.arn]
+                self._locks.pop(execution.arn, None)
                 self._documents.delete(execution.arn)
                 for at in range(0, execution.events_before, CHUNK):
                     self._history.delete(_key(execution, at))

@@ -90,15 +90,19 @@ async def start_hosts(
     """Starts the image's `train` verb on each host. `added` is what a host gets of its role and region."""
     meeting = {"MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(free_port())} if len(hosts) > 1 else {}
     running: dict[Host, Child] = {}
-    for host in hosts:
-        environment = training_environment(plan, image, root=host.root, added=added(host))
-        running[host] = await children.start(
-            [sys.executable, "-m", "container", "train"],
-            name=f"training job {plan.name} on {host.name}",
-            env={**meeting, **environment},
-            cwd=image.path,
-            on_line=partial(on_line, host),
-        )
+    try:
+        for host in hosts:
+            environment = training_environment(plan, image, root=host.root, added=added(host))
+            running[host] = await children.start(
+                [sys.executable, "-m", "container", "train"],
+                name=f"training job {plan.name} on {host.name}",
+                env={**meeting, **environment},
+                cwd=image.path,
+                on_line=partial(on_line, host),
+            )
+    except BaseException:
+        await Hosts(running).kill()  # they would wait for the missing one
+        raise
     return Hosts(running)
 
 

@@ -157,14 +157,18 @@ class TrainingRun:
             on_line=self._take_line,
         )
         begun = self._machine.process_clock.now()
-        await self._enter(Step.TRAINING, "Training image download completed. Training in progress.")
-        cause = await self._watch(hosts, begun)
+        try:
+            await self._enter(Step.TRAINING, "Training image download completed. Training in progress.")
+            cause = await self._watch(hosts, begun)
+        except BaseException:
+            await hosts.kill()
+            raise
         self._ran += self._machine.process_clock.now() - begun
-        if cause is None and self.plan.is_spot and hosts.is_killed:
-            self._interruptions += 1
-            await hosts.stop(grace_seconds=self._around.grace_seconds)
-            return None
+        was_interrupted = cause is None and self.plan.is_spot and hosts.is_killed
         await hosts.stop(grace_seconds=self._around.grace_seconds)
+        if was_interrupted:
+            self._interruptions += 1
+            return None
         return cause.value if cause is not None else outcome_of(hosts)
 
     async def _watch(self, hosts: Hosts, begun: datetime) -> Cause | None:
@@ -181,9 +185,6 @@ class TrainingRun:
                     await self._stopping()
                     await hosts.stop(grace_seconds=self._around.grace_seconds)
                     return cause
-        except BaseException:
-            await hosts.kill()
-            raise
         finally:
             asked.cancel()
             ended.cancel()

@@ -1,11 +1,12 @@
 """The verb `evaluate`: champion and challenger before the same holdout, as evidence for the gate, which judges it.
 
-A challenger that does not load fails the job. A champion that does not, or that was made from another schema, leaves
-nothing to compare with; the job's message says so, as it says what was found and what went wrong.
+A challenger that does not load fails the job, and so does a machine that is full. A champion that does not load, or
+that was made from another schema, leaves nothing to compare with; the job's message says so, and what was found.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import sys
@@ -16,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import torch
 
 from container.answers import Holdout, Side, remembering
 from container.calibration import calibration_error
@@ -33,6 +36,7 @@ from model_packages.evidence import Evidence, ModelEvidence
 from model_packages.profile.quality_fields import quality_fields
 
 EXIT_FAILED = 1
+MACHINE_ERRORS = (errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ENOSPC)
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +82,7 @@ def evaluate(package: str, job: EvaluationJob, *, effort: Effort | None = None) 
             return _load(archive, Path(scratch) / archive.parent.name, package=package, holdout=holdout)
 
         challenger = load(job.challenger)
-        champion, why_none = _champion(job.champion, load)
+        champion, why_none = champion_of(job.champion, load)
         comparison = _compared(challenger, champion, holdout, effort=effort or Effort(), why_none=why_none)
         evidence = _evidence(challenger, champion, holdout, comparison)
         job.write(evidence, model_dir=challenger.model_dir)
@@ -102,7 +106,7 @@ def _load(archive: Path, model_dir: Path, *, package: str, holdout: Holdout) -> 
     )
 
 
-def _champion(archive: Path | None, load: Callable[[Path], Contender]) -> tuple[Contender | None, str]:
+def champion_of(archive: Path | None, load: Callable[[Path], Contender]) -> tuple[Contender | None, str]:
     """The champion, or why there is none to compare with. Another package's archive is no champion, but a mistake."""
     if archive is None:
         return None, "there is no champion"
@@ -111,8 +115,17 @@ def _champion(archive: Path | None, load: Callable[[Path], Contender]) -> tuple[
     except AnotherPackage:
         raise
     except Exception as error:
+        if _is_the_machines(error):
+            raise
         logger.warning("the champion does not answer", exc_info=error)
         return None, f"the champion does not answer: {type(error).__name__}: {error}"
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether the version is not to blame: on another machine it may answer, and then has to be compared with."""
+    if isinstance(error, OSError):
+        return error.errno in MACHINE_ERRORS
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _compared(

@@ -163,7 +163,7 @@ def next_steps(project: Project, running: RunningCloud) -> str:
         f"                (its curl lines need the export below, and --cacert {certificate})",
         client_line(running),
         *replay_lines(project),
-        f"more            {_command(project)} status | logs NAME | invoke NAME | simulate NAME | new NAME",
+        f"more            {_command(project)} status | logs NAME | retrain NAME | history NAME | new NAME",
     ]
     return "\n".join(lines)
 

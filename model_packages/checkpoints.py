@@ -58,9 +58,10 @@ class Checkpoints:
         """
         identity = self._identity(parts)
         done, slot = self._restore(parts, identity)
+        keeps = self._folder is not None and _is_first()  # what is not kept is not gathered either
         for index in range(done, count):
             yield index
-            if (index + 1) % every == 0 or index + 1 == count:
+            if keeps and ((index + 1) % every == 0 or index + 1 == count):
                 slot = 1 - slot
                 self._save(slot, {"identity": identity, "rounds": index + 1, **_captured(parts)})
 

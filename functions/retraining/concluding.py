@@ -29,7 +29,7 @@ from model_packages.evidence import EVIDENCE, Evidence
 class Remover(Protocol):
     """Removes models and endpoint configs that a run made and nobody needs any more; says which."""
 
-    def remove(self, state: LoopState, *, run: str, facts: Mapping[str, Any]) -> list[str]: ...
+    def remove(self, state: LoopState, *, run: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +77,7 @@ class Concluding:
         if end.outcome in UNFINISHED:
             self._without_harm("write down what failed", lambda: self.failures.write(end.run, end.facts))
         if not restores:  # else the run that puts the champion back removes what is left
-            self._without_harm(
-                "remove what is left", lambda: self.leftovers.remove(state, run=end.run, facts=end.facts)
-            )
+            self._without_harm("remove what is left", lambda: self.leftovers.remove(state, run=end.run))
         record = record_of(end, state, evidence=self._evidence(end.run), restores=restores)
         changed = self.store.change(lambda now: _ended(now, record, promoted, waits_again=waits_again(end)))
         return changed.record_of(end.run) or record

@@ -31,12 +31,12 @@ class FailureReports:
     def write(self, run: str, facts: Mapping[str, Any]) -> None:
         """The same facts and log give the same report."""
         error, cause = str(facts.get("error") or ""), str(facts.get("cause") or "")
-        job = job_name(self.endpoint, run)
+        job, failure = job_name(self.endpoint, run), explain(error, cause)
         document = {
             "run": run,
             "error": error,
-            "sentence": explain(error, cause).sentence,
-            "detail": explain(error, cause).detail,
+            "sentence": failure.sentence,
+            "detail": failure.detail,
             "job": job,
             "log_tail": self.logs.tail(job),
         }

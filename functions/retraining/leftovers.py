@@ -45,10 +45,10 @@ class Leftovers:
     settings: RetrainingSettings
     config: PackageConfig
 
-    def remove(self, state: LoopState, *, run: str, facts: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+    def remove(self, state: LoopState, *, run: str) -> list[str]:
         """The names that it deleted. None where another run is under way, or the endpoint is between two configs.
 
-        `facts` are not asked: they say what one run made, and a run may have died before it could say so.
+        It looks at what is there, not at what the run says that it made: a run may have died before it could say so.
         """
         if state.lock is not None and state.lock.run != run:
             return []

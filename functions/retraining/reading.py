@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -135,9 +136,11 @@ def _count_label(part: Part, record: Document, origin: Document | None, fields: 
     if fields is None:
         return
     label = record["label"].get(fields.label)
-    if fields.form != "number":
+    if label is None:
+        pass  # no truth is no class; what is faulty is counted elsewhere
+    elif fields.form != "number":
         part.classes[class_name(label)] += 1
-    elif isinstance(label, int | float):
+    elif isinstance(label, int | float) and math.isfinite(label):
         part.numbers.append(label)
     if origin is not None:
         part.answered.append(Answered(origin["response"].get(fields.prediction), label, origin["caller"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.retraining.champion import NO_CHAMPION, label_of
 from functions.retraining.failures import TIMEOUT, explain
-from functions.retraining.loop_state import Deferred, LoopState, Outcome, Reason, RunRecord
+from functions.retraining.loop_state import Deferred, Lock, LoopState, Outcome, Reason, RunRecord, Skipped
 from functions.retraining.triggers import BY_ALARM, Trigger, TriggerKind
 from model_packages.errors import OperatorError
 from model_packages.evidence import Evidence
@@ -72,7 +72,14 @@ def with_end(state: LoopState, record: RunRecord, *, waits_again: bool) -> LoopS
     lock = state.lock if state.lock and state.lock.run != record.run else None
     approval = state.approval if state.approval and state.approval.run != record.run else None
     deferred = _deferred_after(state, record, waits_again=waits_again)
-    return replace(state.with_run(record), lock=lock, approval=approval, deferred=deferred)
+    ended = replace(state.with_run(record), lock=lock, approval=approval, deferred=deferred)
+    own = state.lock if state.is_held_by(record.run) else None
+    if own is None or deferred is None or own.trigger.kind not in BY_ALARM or not waits_again:
+        return ended
+    if not _gives_way(state, own):
+        return ended
+    reason = f"the trigger {deferred.trigger.kind} waits in its place: {deferred.reason}"
+    return ended.with_skipped(Skipped(at=record.ended, kind=own.trigger.kind, reason=reason, run=record.run))
 
 
 def waits_again(end: End) -> bool:
@@ -139,12 +146,18 @@ def _deferred_after(state: LoopState, record: RunRecord, *, waits_again: bool) -
     lock = state.lock
     if lock is None or lock.run != record.run or lock.trigger.kind not in BY_ALARM:
         return state.deferred
-    if waits_again:
-        since = state.deferred.since if state.deferred else record.started
-        reason = f"the run {record.run} ended as {record.outcome}"
-        return Deferred(trigger=lock.trigger, since=since, reason=reason, run=record.run)
-    is_its_own = state.deferred is not None and state.deferred.trigger.kind is lock.trigger.kind
-    return None if is_its_own else state.deferred
+    if _gives_way(state, lock):
+        return state.deferred
+    if not waits_again:
+        return None
+    since = state.deferred.since if state.deferred else record.started
+    reason = f"the run {record.run} ended as {record.outcome}"
+    return Deferred(trigger=lock.trigger, since=since, reason=reason, run=record.run)
+
+
+def _gives_way(state: LoopState, lock: Lock) -> bool:
+    """Whether a trigger of another kind came while the run was under way: the newest waits."""
+    return state.deferred is not None and state.deferred.trigger.kind is not lock.trigger.kind
 
 
 def _is_refused(end: End) -> bool:

@@ -1,7 +1,8 @@
 """Tells how runs ended: metrics, the notification, and the run that puts the champion back where that is needed.
 
 What is to be told is in the loop's state first. Whoever looks next tells what a process before it did not live to tell,
-so that nothing is lost; only a process that dies between telling and noting it makes people hear something twice.
+so that nothing is lost; people may hear something twice, where a process dies between telling and noting it, or where
+two look at once.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -18,7 +19,7 @@ import pytest
 import torch
 
 from container.comparison import Effort
-from container.evaluate import evaluate, run
+from container.evaluate import Contender, champion_of, evaluate, run
 from container.evaluation_job import EvaluationJob
 from container.settings import Settings
 from container.version import ForeignVersion
@@ -159,6 +160,17 @@ def test_a_champion_that_does_not_load_is_none_and_the_message_says_why(
 
     assert evidence_in(ml_root).champion is None
     assert "the champion does not answer: " + complaint in told
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "no space"), MemoryError(), torch.OutOfMemoryError("CUDA out of memory")], ids=repr
+)
+def test_a_machine_that_is_full_does_not_excuse_a_comparison(error: Exception) -> None:
+    def load(_archive: Path) -> Contender:
+        raise error
+
+    with pytest.raises(type(error)):
+        champion_of(Path("champion.tar.gz"), load)
 
 
 def test_an_archive_may_have_any_name_and_has_to_be_the_only_one(ml_root: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,7 +59,7 @@ class NoLeftovers:
 
     asked: list[str] = field(default_factory=list)
 
-    def remove(self, state: LoopState, *, run: str, facts: Mapping[str, Any]) -> list[str]:
+    def remove(self, state: LoopState, *, run: str) -> list[str]:
         self.asked.append(run)
         return []
 

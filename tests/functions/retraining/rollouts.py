@@ -100,7 +100,7 @@ class Run:
 
     def remove_leftovers(self, *, run: str = "one") -> list[str]:
         leftovers = Leftovers(sagemaker=self.sagemaker, settings=self.settings, config=self.config)
-        return leftovers.remove(self.state, run=run, facts={})
+        return leftovers.remove(self.state, run=run)
 
 
 def fixed(run: Run) -> Run:

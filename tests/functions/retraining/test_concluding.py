@@ -11,6 +11,7 @@ import pytest
 
 from functions.retraining.jobs import job_name
 from functions.retraining.loop_state import Approval, ChampionRecord, LoopState, LoopStore, Outcome
+from functions.retraining.triggers import TriggerKind
 from functions.shared import layout
 from model_packages.errors import OperatorError
 from model_packages.evidence import Evidence, ModelEvidence, Paired
@@ -238,6 +239,20 @@ def test_drift_that_a_run_did_not_cure_waits_for_the_next(outcome: str) -> None:
     deferred = state_of(cloud).deferred
     assert deferred is not None
     assert (deferred.trigger.alarm, deferred.reason) == ("flowers-Drift", f"the run one ended as {outcome}")
+
+
+def test_a_newer_trigger_of_another_kind_waits_in_place_of_the_one_that_ran() -> None:
+    cloud = running(begun(kind="drift", alarm="flowers-Drift"), "one", "two")
+    admit(cloud, "two", kind="quality", alarm="flowers-LowQuality")
+
+    conclude(cloud, "one", outcome="failed")
+
+    state = state_of(cloud)
+    assert state.deferred is not None
+    assert (state.deferred.trigger.kind, state.deferred.run) == (TriggerKind.QUALITY, "two")
+    [skipped] = state.skipped
+    assert (skipped.kind, skipped.run) == (TriggerKind.DRIFT, "one")
+    assert skipped.reason.startswith("the trigger quality waits in its place")
 
 
 @pytest.mark.parametrize(

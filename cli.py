@@ -17,7 +17,7 @@ from local.project import Project
 from model_packages.errors import OperatorError
 
 if TYPE_CHECKING:
-    from local.retraining import Loop
+    from local.retraining import Ended, Loop
 
 T = TypeVar("T")
 
@@ -278,10 +278,12 @@ def retrain(
     wait: Annotated[bool, typer.Option(help="Or start the run and leave it alone.")] = True,  # noqa: FBT002
 ) -> None:
     """Start a run of the retraining loop; exit code 1 if it does not end as it should."""
-    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining import asked, open_loop  # noqa: PLC0415
 
-    loop = open_loop(_project(), name, say=_say)
-    _watch(loop, loop.start(reason=reason), wait=wait)
+    with asked():
+        loop = open_loop(_project(), name, say=_say)
+        ended = _watched(loop, loop.start(reason=reason), wait=wait)
+    _tell(ended)
 
 
 @app.command(epilog="Examples: [bold]flyball rollback payments[/bold], [bold]flyball rollback payments --to 3[/bold]")
@@ -292,11 +294,13 @@ def rollback(
     wait: Annotated[bool, typer.Option(help="Or start it and leave it alone.")] = True,  # noqa: FBT002
 ) -> None:
     """Put an earlier version into service again, with the same bakes and alarms as any other."""
-    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining import asked, open_loop  # noqa: PLC0415
 
-    loop = open_loop(_project(), name, say=_say)
-    arn = loop.version(to) if to else loop.previous()
-    _watch(loop, loop.start(reason=reason, rollback_to=arn), wait=wait)
+    with asked():
+        loop = open_loop(_project(), name, say=_say)
+        arn = loop.version(to) if to else loop.previous()
+        ended = _watched(loop, loop.start(reason=reason, rollback_to=arn), wait=wait)
+    _tell(ended)
 
 
 @app.command(epilog="Example: [bold]flyball approve payments[/bold]")
@@ -304,9 +308,10 @@ def approve(
     name: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package whose new version waits.")],
 ) -> None:
     """Have the version rolled out that waits for an approval."""
-    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining import asked, open_loop  # noqa: PLC0415
 
-    version = open_loop(_project(), name, say=_say).approve()
+    with asked():
+        version = open_loop(_project(), name, say=_say).approve()
     _say(f"version {version} of {name} is approved and is rolled out now; `flyball history {name}` tells how it goes")
 
 
@@ -316,9 +321,10 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why; the history shows it.")] = "",
 ) -> None:
     """Have the version rejected that waits for an approval."""
-    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining import asked, open_loop  # noqa: PLC0415
 
-    version = open_loop(_project(), name, say=_say).reject(reason=reason)
+    with asked():
+        version = open_loop(_project(), name, say=_say).reject(reason=reason)
     _say(f"version {version} of {name} is rejected; the champion stays")
 
 
@@ -328,10 +334,11 @@ def history(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show each run of the retraining loop: what started it, what it made, and why that serves or does not."""
-    from local.retraining import open_loop  # noqa: PLC0415
+    from local.retraining import asked, open_loop  # noqa: PLC0415
     from local.retraining_history import text  # noqa: PLC0415
 
-    found = open_loop(_project(), name, say=_say).history()
+    with asked():
+        found = open_loop(_project(), name, say=_say).history()
     if as_json:
         _print_json(found)
     else:
@@ -354,14 +361,17 @@ def _project() -> Project:
     return Project(root=Path(__file__).resolve().parent)
 
 
-def _watch(loop: Loop, execution: str, *, wait: bool) -> None:
-    """Follows a run, if that is wanted, and ends with its exit code."""
+def _watched(loop: Loop, execution: str, *, wait: bool) -> Ended | None:
+    """How a run ended; None where nobody waits for it."""
     _say(f"started {execution.rpartition(':')[2]}")
-    if not wait:
-        return
-    ended = loop.follow(execution, say=_say)
-    typer.echo(f"{ended.outcome}: {ended.summary}")
-    raise typer.Exit(0 if ended.is_well else 1)
+    return loop.follow(execution, say=_say) if wait else None
+
+
+def _tell(ended: Ended | None) -> None:
+    """Prints how a run ended, and ends with its exit code."""
+    if ended is not None:
+        typer.echo(f"{ended.outcome}: {ended.summary}")
+        raise typer.Exit(0 if ended.is_well else 1)
 
 
 def _say(line: str) -> None:

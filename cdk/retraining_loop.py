@@ -20,11 +20,8 @@ from cdk.retraining_role import RetrainingRole
 from cdk.retraining_triggers import RetrainingTriggers
 from cdk.rules import acknowledge
 from cdk.state_machine_role import StateMachineRole
-from cdk.time_limits import RETRAINING_SECONDS
+from cdk.time_limits import RETRAINING_MEMORY_MB, RETRAINING_SECONDS
 from functions.retraining.settings import RetrainingSettings
-
-MEMORY_MB = 3008
-"""The most that every account may have: a run's data are read whole."""
 
 
 class RetrainingLoop(Construct):
@@ -96,7 +93,7 @@ class RetrainingLoop(Construct):
                 asset=platform.sources.function_asset("retraining", packages=[names.package]),
                 environment=self._settings().to_environment(),
                 timeout_seconds=RETRAINING_SECONDS,
-                memory_mb=MEMORY_MB,
+                memory_mb=RETRAINING_MEMORY_MB,
                 statements=permissions.statements(),
             ),
             key=platform.key,

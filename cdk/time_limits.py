@@ -10,6 +10,8 @@ MONITOR_SECONDS = 900
 """Lambda's most; a window that does not fit is folded by Spark."""
 RETRAINING_SECONDS = 900
 """Lambda's most: a step may read every capture that labels came for."""
+RETRAINING_MEMORY_MB = 3008
+"""The most that every account may have: a run's data are read whole. Processors come with memory, and so does time."""
 EVALUATION_MINUTES = 60
 JOB_MARGIN_MINUTES = 30
 """A job gets so much longer than it may run: until it has instances, image and data, and has stored what it made."""

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,8 @@ class Loop:
 
     @classmethod
     def find(cls, package: str, *, clients: Clients) -> Loop:
-        """Raises: OperatorError if the package is not deployed, or nobody answers."""
-        try:
-            deployed = by_package(stack_outputs(clients("cloudformation")))
-        except (BotoCoreError, ClientError) as error:
-            raise OperatorError(f"the stacks could not be asked for: {error}") from error
+        """Raises: OperatorError if the package is not deployed."""
+        deployed = by_package(stack_outputs(clients("cloudformation")))
         if package not in deployed:
             names = ", ".join(sorted(deployed)) or "none"
             raise OperatorError(f"{package} is not deployed; deployed are {names}; `cdk deploy --all` deploys it")
@@ -179,6 +177,15 @@ class Loop:
             raise OperatorError(
                 f"the run of {self.package} waits no longer; `flyball history` says how it ended"
             ) from error
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """While something is asked of the cloud. Raises: OperatorError with what the cloud said if it refuses."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise OperatorError(f"the cloud refused or did not answer: {error}") from error
 
 
 def open_loop(project: Project, package: str, *, say: Say) -> Loop:

@@ -25,15 +25,20 @@ def run_flyball(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_those_that_the_documentation_names() -> None:
     assert COMMANDS == [
+        "approve",
         "check",
         "diff",
         "down",
+        "history",
         "invoke",
         "logs",
         "new",
         "preflight",
+        "reject",
         "replay",
         "reset",
+        "retrain",
+        "rollback",
         "simulate",
         "status",
         "synth",

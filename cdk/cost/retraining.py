@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdk.cost.prices import PriceName, Prices
+from cdk.retraining_definition import most_looks
 from cdk.retraining_jobs import evaluation_instance_type
-from cdk.time_limits import EVALUATION_MINUTES
+from cdk.time_limits import EVALUATION_MINUTES, RETRAINING_MEMORY_MB, RETRAINING_SECONDS
 from model_packages.contract import PackageConfig
 from model_packages.discovery import ModelPackage
 
-STEPS, STEP_SECONDS, STEP_GB = 9, 60, 3
-"""Calls of the function in a run but for the looks at its rollout, how long one may take, and the function's memory."""
-TRANSITIONS, LOOK_TRANSITIONS, LOOKS_A_MINUTE = 20, 3, 2
+STEPS, LOOK_SECONDS_AT_WORK = 9, 1
+"""Calls of the function in a run but for the looks at its rollout, and what one of those takes."""
+TRANSITIONS, LOOK_TRANSITIONS = 20, 3
 """States of a run, and of each look at its rollout."""
+MB_A_GB = 1024
 MINUTES_AN_HOUR = 60
 
 
@@ -67,9 +69,10 @@ def _job(instance_type: str, minutes: int, prices: Prices) -> float | None:
 
 def _steps(config: PackageConfig, prices: Prices) -> float | None:
     """The function's time and the states that are passed, with a rollout of the longest kind."""
-    looks = config.rollout.longest_minutes * LOOKS_A_MINUTE
+    looks = most_looks(config)
+    seconds = STEPS * RETRAINING_SECONDS + looks * LOOK_SECONDS_AT_WORK
     units: dict[PriceName, float] = {
-        "lambda_gb_second": (STEPS * STEP_SECONDS + looks) * STEP_GB,
+        "lambda_gb_second": seconds * RETRAINING_MEMORY_MB / MB_A_GB,
         "state_transition": TRANSITIONS + looks * LOOK_TRANSITIONS,
     }
     amounts = [None if (usd := prices.of(name)) is None else usd * count for name, count in units.items()]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.retraining import NO_CHAMPION, Ended, Loop
+from local.retraining import NO_CHAMPION, Ended, Loop, asked
 from local.retraining_history import text
 from model_packages.errors import OperatorError
 
@@ -189,8 +189,8 @@ def test_an_approval_that_comes_too_late_says_so() -> None:
         Cloud(state=WAITING, refusal="TaskTimedOut").loop().approve()
 
 
-def test_another_refusal_is_not_taken_for_that() -> None:
-    with pytest.raises(ClientError, match="AccessDenied"):
+def test_another_refusal_is_not_taken_for_that_and_is_told_in_one_sentence() -> None:
+    with pytest.raises(OperatorError, match=r"the cloud refused or did not answer: .*AccessDenied"), asked():
         Cloud(state=WAITING, refusal="AccessDeniedException").loop().approve()
 
 

@@ -32,6 +32,8 @@ from local.services.states.tokens import new_token
 if TYPE_CHECKING:
     from local.services.states.course import Course
 
+NO_SUCH_JOB: Final = ("Requested resource not found", "Could not find requested job")
+"""What SageMaker says of a job that is not there; any other refusal says nothing of it."""
 LOOK_SECONDS: Final = (0.2, 0.5, 1.0)
 """Between two looks at a job; the last one goes on."""
 INTERRUPTED: Final = "The local cloud ended while the call was under way; whether it took effect is not known."
@@ -145,8 +147,10 @@ class Tasks:
         name = {integration.job.name: position.arguments[integration.job.name]}
         try:
             found = await self._describe(integration, integration.job, name)
-        except StateFailed:
-            return True
+        except StateFailed as failure:
+            if any(text in (failure.cause or "") for text in NO_SUCH_JOB):
+                return True
+            raise self._failed(integration, position, failure) from failure
         self._course.tell("TaskSubmitted", position, **succeeded(integration, found))
         self._begin_to_follow(integration.job, position)
         return True

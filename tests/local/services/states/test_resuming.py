@@ -137,13 +137,26 @@ def test_a_job_whose_call_was_cut_off_is_found_by_its_name_or_made(*, is_there: 
     asyncio.run(world.run(machine({"Train": train()})))
     at = next(at for at in range(len(world.snapshots)) if _stage(world, at) == Stage.CALLING)
     looks: list[Any] = [described("InProgress"), described("Completed")]
-    missing = [StateFailed("SageMaker.AmazonSageMakerException", "not found")]
+    missing = [StateFailed("SageMaker.AmazonSageMakerException", "Requested resource not found.")]
 
     resumed = world.again(at, calls=Calls({"DescribeTrainingJob": looks if is_there else [*missing, *looks]}))
     execution = asyncio.run(go_on(resumed))
 
     assert execution.status is Status.SUCCEEDED
     assert resumed.calls.names().count("CreateTrainingJob") == made
+
+
+def test_a_refused_look_for_a_job_is_not_taken_for_its_absence() -> None:
+    world = World(calls=Calls({"DescribeTrainingJob": [described("Completed")]}))
+    asyncio.run(world.run(machine({"Train": train()})))
+    at = next(at for at in range(len(world.snapshots)) if _stage(world, at) == Stage.CALLING)
+    refused = StateFailed("SageMaker.AccessDeniedException", "is not authorized to perform")
+
+    resumed = world.again(at, calls=Calls({"DescribeTrainingJob": [refused]}))
+    execution = asyncio.run(go_on(resumed))
+
+    assert (execution.status, execution.error) == (Status.FAILED, "SageMaker.AccessDeniedException")
+    assert resumed.calls.names().count("CreateTrainingJob") == 0
 
 
 def test_a_wait_waits_for_the_rest() -> None:

@@ -81,11 +81,8 @@ class FactsSource:
             self.settings.quality_alarm: TriggerKind.QUALITY,
             deferred.trigger.alarm: deferred.trigger.kind,
         }
-        found = self.cloudwatch.describe_alarms(
-            AlarmNames=[name for name in names if name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
-        alarms = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
-        return frozenset(names[each["AlarmName"]] for each in alarms if each["StateValue"] == "ALARM")
+        found = self.cloudwatch.describe_alarms(AlarmNames=[name for name in names if name], AlarmTypes=["MetricAlarm"])
+        return frozenset(names[each["AlarmName"]] for each in found["MetricAlarms"] if each["StateValue"] == "ALARM")
 
     def _hours(self, state: LoopState, now: datetime) -> tuple[LabelledHour, ...]:
         """Of every labelled prediction that the last run could not weigh, and of those that may still get labels."""

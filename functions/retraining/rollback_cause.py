@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-KINDS = ["MetricAlarm", "CompositeAlarm"]
+KINDS = ["MetricAlarm"]
+"""Composite alarms are told only to those who may read every alarm; none of ours takes a rollout back."""
 
 
 class AlarmReader(Protocol):
@@ -59,7 +60,7 @@ class RollbackCause:
         if not alarms:
             return []
         found = self.cloudwatch.describe_alarms(AlarmNames=list(alarms), AlarmTypes=KINDS, StateValue="ALARM")
-        return [each["AlarmName"] for kind in KINDS for each in found.get(f"{kind}s", ())]
+        return [each["AlarmName"] for each in found["MetricAlarms"]]
 
 
 def _is_named(alarm: str, text: str) -> bool:

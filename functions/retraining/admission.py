@@ -65,14 +65,17 @@ def decide(state: LoopState, trigger: Trigger, *, facts: Facts, settings: Retrai
 def why_not_now(state: LoopState, kind: TriggerKind, *, facts: Facts, settings: Retraining, now: datetime) -> str:
     """The first rule that stops a run of this kind, in one sentence; empty where none does."""
     rules: tuple[Callable[[], str], ...] = (
-        lambda: _held(state),
-        lambda: _cooling(state, settings, now),
-        lambda: _spent(state, settings, now),
-        lambda: _unlabelled(facts, settings),
+        lambda: why_not_yet(state, settings, now),
         lambda: _unseen(facts, settings) if kind in BY_ALARM else "",
+        lambda: _unlabelled(facts, settings),
         lambda: too_cheap(facts.staleness, settings) if kind in BY_ALARM else "",
     )
     return next((reason for rule in rules if (reason := rule())), "")
+
+
+def why_not_yet(state: LoopState, settings: Retraining, now: datetime) -> str:
+    """The same of the rules that need no facts."""
+    return _held(state) or _cooling(state, settings, now) or _spent(state, settings, now)
 
 
 def training_runs(state: LoopState) -> Iterator[RunRecord]:

@@ -11,7 +11,7 @@ from typing import Any
 from functions.gateway.metrics import NAMESPACE, SERVICE_DIMENSION, Metric
 from functions.monitor.coverage import answered_between
 from functions.monitor.objects import Bucket
-from functions.retraining.admission import Facts, last_weighed, schedule_is_due
+from functions.retraining.admission import Facts, last_weighed, schedule_is_due, why_not_yet
 from functions.retraining.champion import Champion, Champions
 from functions.retraining.loop_state import Deferred, LabelCount, LoopState
 from functions.retraining.quality_records import LabelledHour, QualityRecords, error_in, error_since, rows_since
@@ -52,12 +52,16 @@ class FactsSource:
         alarming = self._alarming(waits) if waits else frozenset()
         if not self._is_needed(state, trigger, alarming=alarming, now=now):
             return Gathered(Facts(alarming=alarming))
-        hours = self._hours(state, now)
         acted_on = state.deferred.trigger if state.deferred and trigger.kind is TriggerKind.LOOK else trigger
         is_alarms = acted_on.kind in BY_ALARM
+        since_alarm = self._labels_since(acted_on, now) if is_alarms else 0
+        are_few = is_alarms and since_alarm < self.config.retraining.minimum_labels
+        if are_few and not self._others_wait(state, trigger, now):
+            return Gathered(Facts(labels_since_alarm=since_alarm, alarming=alarming))
+        hours = self._hours(state, now)
         facts = Facts(
             new_labels=self._new_labels(state, hours, now),
-            labels_since_alarm=self._labels_since(acted_on, hours, now) if is_alarms else 0,
+            labels_since_alarm=since_alarm,
             alarming=alarming,
             staleness=self._staleness(state, champion, hours=hours, now=now) if is_alarms else None,
         )
@@ -67,6 +71,8 @@ class FactsSource:
         self, state: LoopState, trigger: Trigger, *, alarming: frozenset[TriggerKind], now: datetime
     ) -> bool:
         if trigger.rolls_back or state.lock is not None:
+            return False
+        if trigger.kind is not TriggerKind.MANUAL and why_not_yet(state, self.config.retraining, now):
             return False
         if trigger.kind is not TriggerKind.LOOK:
             return True
@@ -88,8 +94,11 @@ class FactsSource:
         """Of every labelled prediction that the last run could not weigh, and of those that may still get labels."""
         last = last_weighed(state)
         first = last.labels.hour if last and last.labels else self._first_hour(now)
-        records = QualityRecords(self.s3, self.settings.captures_bucket, self.settings.endpoint_name)
-        return records.since(min(first, self._first_hour(now)))
+        return self._records.since(min(first, self._first_hour(now)))
+
+    @property
+    def _records(self) -> QualityRecords:
+        return QualityRecords(self.s3, self.settings.captures_bucket, self.settings.endpoint_name)
 
     def _first_hour(self, now: datetime) -> str:
         """Predictions of earlier hours take no labels any more."""
@@ -112,10 +121,19 @@ class FactsSource:
             return later
         return max(later, rows_since(hours, last.labels.hour) - last.labels.rows)
 
-    def _labels_since(self, trigger: Trigger, hours: Sequence[LabelledHour], now: datetime) -> int:
-        """Of what was predicted since the trigger's alarm first asked."""
+    def _labels_since(self, trigger: Trigger, now: datetime) -> int:
+        """Of what was predicted since the trigger's alarm first asked: few hours, where an hourly look reads many."""
         since = datetime.fromisoformat(trigger.since) if trigger.since else now
-        return rows_since(hours, layout.hour_path(since)) if self.is_judged else self._stored_labels(since, now)
+        if not self.is_judged:
+            return self._stored_labels(since, now)
+        first = max(layout.hour_path(since), self._first_hour(now))
+        return rows_since(self._records.since(first), first)
+
+    def _others_wait(self, state: LoopState, trigger: Trigger, now: datetime) -> bool:
+        """Whether a look may act on something beside the trigger that waits."""
+        settings = self.config.retraining
+        is_counted = TriggerKind.LABELS.value in settings.triggers
+        return trigger.kind is TriggerKind.LOOK and (is_counted or schedule_is_due(state, settings, now))
 
     def _stored_labels(self, begin: datetime, end: datetime) -> int:
         """As the gateway counted them, where nobody joins them with predictions."""

@@ -70,7 +70,7 @@ def test_one_run_at_a_time() -> None:
         ),
         (
             LoopState(),
-            Facts(new_labels=499),
+            Facts(new_labels=499, labels_since_alarm=500),
             "499 predictions have got labels since the last run, and retraining.minimum_labels is 500",
         ),
     ],

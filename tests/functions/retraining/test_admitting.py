@@ -122,7 +122,7 @@ def test_drift_that_has_to_wait_is_acted_on_by_a_later_look() -> None:
 
     later = admit(cloud, "late", kind="look", now=NOON + 2 * HOUR)
 
-    assert answer["reason"].startswith("300 predictions have got labels")
+    assert answer["reason"].startswith("300 predictions made since the alarm have got labels")
     assert later["trigger"] == {"kind": "drift", "alarm": "flowers-Drift", "since": LONG_AGO.isoformat()}
     conclude(cloud, "late")
     assert state_of(cloud).deferred is None
@@ -152,6 +152,19 @@ def test_drift_waits_for_labels_of_what_came_after_its_alarm() -> None:
     assert again["reason"].startswith("499 predictions made since the alarm have got labels")
     assert late["admitted"] is True
     assert datetime.fromisoformat(late["trigger"]["since"]) == NOON
+
+
+def test_a_look_that_has_to_wait_reads_what_came_after_the_alarm_alone() -> None:
+    cloud = running(Cloud(alarms={"flowers-Drift": "ALARM"}), "early", "late")
+    for hour in range(1, 100):
+        put_labels(cloud, NOON - hour * HOUR, 50)
+    admit(cloud, "early", kind="drift", alarm="flowers-Drift", since="")
+    put_labels(cloud, NOON + HOUR, 50)
+    cloud.calls.clear()
+
+    admit(cloud, "late", kind="look", now=NOON + 3 * HOUR)
+
+    assert cloud.calls.count("get_object") < 10
 
 
 def test_drift_that_went_away_is_dropped_with_the_reason() -> None:

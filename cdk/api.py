@@ -24,6 +24,7 @@ from cdk.log_group import EncryptedLogGroup
 from cdk.names import STAGE, PackageNames
 from cdk.rules import acknowledge
 from cdk.settings import PlatformSettings
+from cdk.statements import arn
 from model_packages.discovery import ModelPackage
 
 ACCESS_LOG: Mapping[str, str] = {
@@ -70,7 +71,7 @@ class Api(Construct):
     def add_model(self, package: ModelPackage) -> None:
         """Routes everything below /models/<name>/ to the package's gateway function, by its name."""
         name = PackageNames(self._settings.prefix, package).gateway_function
-        gateway = _proxy(f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:{name}")
+        gateway = _proxy(arn("lambda", f"function:{name}"))
         model = self._models.add_resource(package.name)
         self._document(model)
         self._route(model.add_resource("{proxy+}"), "ANY", gateway, self._authorization)

@@ -6,8 +6,7 @@ from aws_cdk import CfnCondition, CfnParameter, Fn, IResolvable
 from constructs import Construct
 
 from cdk.names import PackageNames
-
-NO_CHAMPION = "none"
+from functions.shared.champion import NO_CHAMPION
 
 
 class Champion(Construct):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Aws, CustomResource, Duration
+from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -18,6 +18,7 @@ from cdk.network import Network
 from cdk.python_function import FunctionSpec, PythonFunction
 from cdk.settings import PlatformSettings
 from cdk.sources import Sources
+from cdk.statements import allow, arn
 from functions.champion.settings import to_environment
 
 TIMEOUT_SECONDS = 60
@@ -68,7 +69,4 @@ class ChampionPointers(Construct):
 
 
 def _put_statement(names: Sequence[PackageNames]) -> iam.PolicyStatement:
-    parameters = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter"
-    return iam.PolicyStatement(
-        actions=["ssm:PutParameter"], resources=[f"{parameters}{name.champion_parameter}" for name in names]
-    )
+    return allow("ssm:PutParameter", on=[arn("ssm", f"parameter{name.champion_parameter}") for name in names])

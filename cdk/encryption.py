@@ -9,6 +9,7 @@ from constructs import Construct
 
 from cdk.names import ENDPOINT_LOGS, STATE_MACHINE_LOGS
 from cdk.settings import PlatformSettings
+from cdk.statements import arn
 
 
 class EncryptionKey(kms.Key):
@@ -28,7 +29,7 @@ class EncryptionKey(kms.Key):
 
 def _logs_statement(prefix: str) -> iam.PolicyStatement:
     """CloudWatch Logs, for this installation's log groups: its stacks', its endpoints' and its loops'."""
-    log_groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group"
+    log_groups = arn("logs", "log-group")
     return iam.PolicyStatement(
         principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
         actions=["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"],

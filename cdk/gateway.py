@@ -13,6 +13,7 @@ from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.python_function import FunctionSpec, PythonFunction
 from cdk.rules import acknowledge_resource
+from cdk.statements import allow
 from cdk.time_limits import gateway_seconds
 from functions.gateway.settings import GatewaySettings
 
@@ -62,7 +63,7 @@ def _spec(names: PackageNames, *, endpoint: Endpoint, platform: PlatformStack) -
         timeout_seconds=gateway_seconds(limits),
         memory_mb=MEMORY_MB,
         statements=[
-            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint.arn]),
+            allow("sagemaker:InvokeEndpoint", on=[endpoint.arn]),
             *_storing(names, platform=platform, captures=settings.capture_percent > 0),
         ],
     )
@@ -73,6 +74,6 @@ def _storing(names: PackageNames, *, platform: PlatformStack, captures: bool) ->
     bucket = platform.export_value(platform.buckets.captures.bucket_arn)
     prefixes = [names.labels, names.captures] if captures else [names.labels]
     return [
-        iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket}/{prefix}*" for prefix in prefixes]),
-        iam.PolicyStatement(actions=["kms:GenerateDataKey"], resources=[platform.key.key_arn]),
+        allow("s3:PutObject", on=[f"{bucket}/{prefix}*" for prefix in prefixes]),
+        allow("kms:GenerateDataKey", on=[platform.key.key_arn]),
     ]

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
 from cdk.rules import acknowledge_resource
+from cdk.statements import allow, arn
 
-EC2 = f"arn:{Aws.PARTITION}:ec2:{Aws.REGION}:{Aws.ACCOUNT_ID}"
-ANY_INTERFACE = f"{EC2}:network-interface/*"
-ANYTHING = f"{EC2}:*/*"
+ANY_INTERFACE = arn("ec2", "network-interface/*")
+ANYTHING = arn("ec2", "*/*")
 
 DESCRIBED_BY_LAMBDA = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
 CHANGED_BY_LAMBDA = ("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses")
@@ -46,8 +45,8 @@ class Interfaces:
         return [
             self._create(),
             # Lambda asks for it on all resources of the account before it creates the function.
-            iam.PolicyStatement(actions=list(CHANGED_BY_LAMBDA), resources=[ANYTHING]),
-            iam.PolicyStatement(actions=list(DESCRIBED_BY_LAMBDA), resources=["*"]),
+            allow(*CHANGED_BY_LAMBDA, on=[ANYTHING]),
+            allow(*DESCRIBED_BY_LAMBDA, on=["*"]),
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,
                 actions=list(everything),
@@ -61,14 +60,14 @@ class Interfaces:
         """What SageMaker does with a model's execution role."""
         return [
             self._create(),
-            iam.PolicyStatement(actions=list(CHANGED_BY_SAGEMAKER), resources=[ANY_INTERFACE]),
-            iam.PolicyStatement(actions=list(DESCRIBED_BY_SAGEMAKER), resources=["*"]),
+            allow(*CHANGED_BY_SAGEMAKER, on=[ANY_INTERFACE]),
+            allow(*DESCRIBED_BY_SAGEMAKER, on=["*"]),
         ]
 
     def _create(self) -> iam.PolicyStatement:
-        subnets = [f"{EC2}:subnet/{subnet_id}" for subnet_id in self.subnet_ids]
-        groups = [f"{EC2}:security-group/{group_id}" for group_id in self.security_group_ids]
-        return iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=[*subnets, *groups, ANY_INTERFACE])
+        subnets = [arn("ec2", f"subnet/{subnet_id}") for subnet_id in self.subnet_ids]
+        groups = [arn("ec2", f"security-group/{group_id}") for group_id in self.security_group_ids]
+        return allow("ec2:CreateNetworkInterface", on=[*subnets, *groups, ANY_INTERFACE])
 
 
 def acknowledge_interfaces(role: IConstruct) -> None:

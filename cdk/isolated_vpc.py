@@ -16,6 +16,7 @@ from constructs import Construct
 
 from cdk.log_group import EncryptedLogGroup
 from cdk.settings import PlatformSettings, Vpc
+from cdk.statements import allow
 
 QUARTERS = 2
 """Bits by which a subnet's prefix is longer than the VPC's: four parts, of which two or three are used."""
@@ -63,9 +64,8 @@ class IsolatedVpc(Construct):
         )
 
     def _flow_log_role(self, log_group: EncryptedLogGroup) -> iam.Role:
-        write = iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources=[log_group.log_group_arn],
+        write = allow(
+            "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[log_group.log_group_arn]
         )
         of_this_account = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
         return iam.Role(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -20,6 +19,7 @@ from cdk.processing_role import ProcessingRole
 from cdk.python_function import FunctionSpec, PythonFunction
 from cdk.rules import acknowledge_resource
 from cdk.spark import Spark
+from cdk.statements import allow, arn, pass_to_sagemaker, put_metrics
 from cdk.time_limits import MONITOR_SECONDS
 from functions.gateway.metrics import NAMESPACE
 from functions.monitor.settings import MonitorSettings
@@ -122,11 +122,11 @@ class Monitor(Construct):
 
     @property
     def _version_arns(self) -> str:
-        return _arn("sagemaker", f"model-package/{self._names.model_package_group}/*")
+        return arn("sagemaker", f"model-package/{self._names.model_package_group}/*")
 
     @property
     def _job_arns(self) -> str:
-        return _arn("sagemaker", f"processing-job/{self._names.jobs}*")
+        return arn("sagemaker", f"processing-job/{self._names.jobs}*")
 
     def _data(self) -> list[iam.PolicyStatement]:
         """Captures, labels and baselines in; windows, reports and the state in and out."""
@@ -140,34 +140,32 @@ class Monitor(Construct):
         }
         bucket = self._platform.export_value(self._platform.buckets.captures.bucket_arn)
         return [
-            _allow("s3:GetObject", on=[*objects.values(), baseline, self._registered]),
-            _allow("s3:PutObject", on=[objects["monitored"]]),
-            _allow("s3:ListBucket", on=[bucket], conditions=own),
-            _allow("kms:Decrypt", "kms:GenerateDataKey", on=[key.key_arn]),
+            allow("s3:GetObject", on=[*objects.values(), baseline, self._registered]),
+            allow("s3:PutObject", on=[objects["monitored"]]),
+            allow("s3:ListBucket", on=[bucket], conditions=own),
+            allow("kms:Decrypt", "kms:GenerateDataKey", on=[key.key_arn]),
         ]
 
     def _versions(self) -> list[iam.PolicyStatement]:
         """Which version is champion, and where its baseline lies."""
         return [
-            _allow("ssm:GetParameter", on=[_arn("ssm", f"parameter{self._names.champion_parameter}")]),
-            _allow("sagemaker:DescribeModelPackage", on=[self._version_arns]),
+            allow("ssm:GetParameter", on=[arn("ssm", f"parameter{self._names.champion_parameter}")]),
+            allow("sagemaker:DescribeModelPackage", on=[self._version_arns]),
         ]
 
     def _jobs(self) -> list[iam.PolicyStatement]:
         """Spark, for large windows, under its own role and no other."""
-        to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
         return [
-            _allow("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", on=[self._job_arns]),
-            _allow("iam:PassRole", on=[self._processing_role.role_arn], conditions=to_sagemaker),
+            allow("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", on=[self._job_arns]),
+            pass_to_sagemaker(self._processing_role),
         ]
 
     def _telemetry(self) -> list[iam.PolicyStatement]:
         """How many requests there were and which were refused; the metrics of a window."""
-        ours = {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
         return [
-            _allow("logs:FilterLogEvents", on=[self._gateway_logs.log_group_arn]),
-            _allow("cloudwatch:GetMetricData", on=["*"]),
-            _allow("cloudwatch:PutMetricData", on=["*"], conditions=ours),
+            allow("logs:FilterLogEvents", on=[self._gateway_logs.log_group_arn]),
+            allow("cloudwatch:GetMetricData", on=["*"]),
+            put_metrics(NAMESPACE),
         ]
 
     def _acknowledge(self, role: iam.Role) -> None:
@@ -176,11 +174,3 @@ class Monitor(Construct):
         for resource in (self._version_arns, self._job_arns):
             acknowledge_resource(role, resource, reason="Versions and jobs of this model, which come later.")
         acknowledge_resource(role, "*", reason="A metric has no resource that could be named; writing has a namespace.")
-
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-
-def _allow(*actions: str, on: list[str], conditions: dict[str, Any] | None = None) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=list(actions), resources=on, conditions=conditions)

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from cdk.isolated_vpc import IsolatedVpc
 from cdk.settings import PlatformSettings
+from cdk.statements import arn
 
 HTTPS = 443
 READ_OF_ANY_NAME = (
@@ -118,17 +119,17 @@ class PrivateServices(Construct):
         )
 
     def _invoke(self) -> iam.PolicyStatement:
-        return _of_this_account("sagemaker:InvokeEndpoint", resource=_arn("sagemaker", f"endpoint/{self._prefix}-*"))
+        return _of_this_account("sagemaker:InvokeEndpoint", resource=arn("sagemaker", f"endpoint/{self._prefix}-*"))
 
     def _pointers(self) -> iam.PolicyStatement:
-        parameters = _arn("ssm", f"parameter/{self._prefix}/*")
+        parameters = arn("ssm", f"parameter/{self._prefix}/*")
         return _of_this_account("ssm:GetParameter", "ssm:PutParameter", resource=parameters)
 
     def _versions_and_jobs(self) -> list[iam.PolicyStatement]:
         jobs = ("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob")
-        versions = _arn("sagemaker", f"model-package/{self._prefix}-*")
+        versions = arn("sagemaker", f"model-package/{self._prefix}-*")
         return [
-            _of_this_account(*jobs, resource=_arn("sagemaker", f"processing-job/{self._prefix}-*")),
+            _of_this_account(*jobs, resource=arn("sagemaker", f"processing-job/{self._prefix}-*")),
             _of_this_account("sagemaker:DescribeModelPackage", resource=versions),
         ]
 
@@ -145,7 +146,7 @@ class PrivateServices(Construct):
         }
         ours = [
             _of_this_account(
-                *(f"sagemaker:{action}" for action in actions), resource=_arn("sagemaker", f"{kind}/{self._prefix}-*")
+                *(f"sagemaker:{action}" for action in actions), resource=arn("sagemaker", f"{kind}/{self._prefix}-*")
             )
             for kind, actions in allowed.items()
         ]
@@ -153,37 +154,33 @@ class PrivateServices(Construct):
         return [*ours, _of_this_account(*READ_OF_ANY_NAME, resource="*")]
 
     def _read_logs(self) -> iam.PolicyStatement:
-        return _of_this_account("logs:FilterLogEvents", resource=_arn("logs", f"log-group:{self._prefix}-*"))
+        return _of_this_account("logs:FilterLogEvents", resource=arn("logs", f"log-group:{self._prefix}-*"))
 
     def _alarms(self) -> iam.PolicyStatement:
         read = ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms")
-        return _of_this_account(*read, resource=_arn("cloudwatch", f"alarm:{self._prefix}-*"))
+        return _of_this_account(*read, resource=arn("cloudwatch", f"alarm:{self._prefix}-*"))
 
     def _tell(self) -> iam.PolicyStatement:
-        return _of_this_account("sns:Publish", resource=_arn("sns", f"{self._prefix}-*"))
+        return _of_this_account("sns:Publish", resource=arn("sns", f"{self._prefix}-*"))
 
     def _executions(self) -> iam.PolicyStatement:
         """Whether a run still runs; and one that puts the champion back."""
         return _of_this_account(
             "states:DescribeExecution",
             "states:StartExecution",
-            resource=_arn("states", f"*:{self._prefix}-*"),
+            resource=arn("states", f"*:{self._prefix}-*"),
         )
 
 
 def _read_job_logs() -> iam.PolicyStatement:
     """Of SageMaker's jobs, whose groups all of an account share; which job's, each role's own policy says."""
-    groups = _arn("logs", "log-group:/aws/sagemaker/*")
+    groups = arn("logs", "log-group:/aws/sagemaker/*")
     return _of_this_account("logs:DescribeLogStreams", "logs:GetLogEvents", resource=groups)
 
 
 def _metrics() -> iam.PolicyStatement:
     """Metrics have no resources; which namespace may be written, each role's own policy says."""
     return _of_this_account("cloudwatch:GetMetricData", "cloudwatch:PutMetricData", resource="*")
-
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
 
 
 def _https(**destination: str) -> _Group.EgressProperty:

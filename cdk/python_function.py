@@ -18,6 +18,7 @@ from cdk.function_asset import FunctionAsset
 from cdk.interfaces import Interfaces, acknowledge_interfaces
 from cdk.log_group import EncryptedLogGroup
 from cdk.settings import PlatformSettings
+from cdk.statements import allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,7 @@ class PythonFunction(Construct):
         )
 
     def _role(self, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
-        write_logs = iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[self.log_group.log_group_arn]
-        )
+        write_logs = allow("logs:CreateLogStream", "logs:PutLogEvents", on=[self.log_group.log_group_arn])
         return iam.Role(
             self,
             "Role",

@@ -20,6 +20,7 @@ from cdk.retraining_role import RetrainingRole
 from cdk.retraining_triggers import RetrainingTriggers
 from cdk.rules import acknowledge
 from cdk.state_machine_role import StateMachineRole
+from cdk.statements import arn
 from cdk.time_limits import RETRAINING_MEMORY_MB, RETRAINING_SECONDS
 from functions.retraining.settings import RetrainingSettings
 
@@ -64,8 +65,7 @@ class RetrainingLoop(Construct):
     @property
     def _state_machine_arn(self) -> str:
         """By its name: the function has to know it, and it has to know the function."""
-        place = f"{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}"
-        return f"arn:{place}:stateMachine:{self._names.state_machine}"
+        return arn("states", f"stateMachine:{self._names.state_machine}")
 
     def _find_base_data(self) -> s3_assets.Asset | None:
         """What the package brings to train on; None where it lies in S3 already."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
@@ -20,6 +19,7 @@ from cdk.platform_stack import PlatformStack
 from cdk.retraining_role import JOB_LOGS
 from cdk.retraining_triggers import BY_ALARM
 from cdk.rules import acknowledge_resource
+from cdk.statements import allow, arn, pass_to_sagemaker, put_metrics
 from functions.gateway.metrics import NAMESPACE
 
 SCHEME = "s3://"
@@ -64,12 +64,12 @@ class RetrainingPermissions:
     def _admitting(self) -> list[iam.PolicyStatement]:
         """Who is champion, which alarms are on, what was asked, whether the run that has the lock still runs."""
         return [
-            _allow("ssm:GetParameter", "ssm:PutParameter", on=[self._pointer]),
-            _allow("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms", on=self._watched),
-            _allow("cloudwatch:GetMetricData", on=["*"]),
-            _allow("states:DescribeExecution", on=[self._executions]),
+            allow("ssm:GetParameter", "ssm:PutParameter", on=[self._pointer]),
+            allow("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms", on=self._watched),
+            allow("cloudwatch:GetMetricData", on=["*"]),
+            allow("states:DescribeExecution", on=[self._executions]),
             # Only to put the champion back where a run has ended in the middle of its rollout.
-            _allow("states:StartExecution", on=[_arn("states", f"stateMachine:{self.names.state_machine}")]),
+            allow("states:StartExecution", on=[arn("states", f"stateMachine:{self.names.state_machine}")]),
         ]
 
     def _data(self) -> list[iam.PolicyStatement]:
@@ -79,53 +79,52 @@ class RetrainingPermissions:
         ours = {"StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in self._prefixes]}}
         of_package = {"StringLikeIfExists": {"s3:prefix": [f"{self.names.artifacts}*"]}}
         return [
-            _allow("s3:GetObject", on=[*captured.values(), kept["package"]]),
-            _allow("s3:PutObject", on=[captured["datasets"], kept["state"], kept["runs"]]),
-            _allow("s3:ListBucket", on=[self._exported(buckets.captures.bucket_arn)], conditions=ours),
-            _allow("s3:ListBucket", on=[self._exported(buckets.artifacts.bucket_arn)], conditions=of_package),
-            _allow("kms:Decrypt", "kms:GenerateDataKey", on=[self.platform.key.key_arn]),
+            allow("s3:GetObject", on=[*captured.values(), kept["package"]]),
+            allow("s3:PutObject", on=[captured["datasets"], kept["state"], kept["runs"]]),
+            allow("s3:ListBucket", on=[self._exported(buckets.captures.bucket_arn)], conditions=ours),
+            allow("s3:ListBucket", on=[self._exported(buckets.artifacts.bucket_arn)], conditions=of_package),
+            allow("kms:Decrypt", "kms:GenerateDataKey", on=[self.platform.key.key_arn]),
         ]
 
     def _base_data(self) -> list[iam.PolicyStatement]:
         """What the package brings: packed with the template, or where package.toml says that it lies."""
         packed = [asset.bucket.arn_for_objects(asset.s3_object_key) for asset in self.assets]
-        read = _allow("s3:GetObject", on=[*packed, *self._foreign_data])
+        read = allow("s3:GetObject", on=[*packed, *self._foreign_data])
         if not self._foreign_data:
             return [read]
         bucket, _, prefix = self.names.package.config.training.data.removeprefix(SCHEME).partition("/")
         below = {"StringLike": {"s3:prefix": [f"{prefix}*"]}}
-        return [read, _allow("s3:ListBucket", on=[f"arn:{Aws.PARTITION}:s3:::{bucket}"], conditions=below)]
+        return [read, allow("s3:ListBucket", on=[f"arn:{Aws.PARTITION}:s3:::{bucket}"], conditions=below)]
 
     def _jobs(self) -> list[iam.PolicyStatement]:
         """To stop a run's jobs, and to say what they logged last."""
         training, processing = self._job_arns
         return [
-            _allow("sagemaker:StopTrainingJob", on=[training]),
-            _allow("sagemaker:StopProcessingJob", on=[processing]),
-            _allow("logs:DescribeLogStreams", on=[*self._job_groups, *self._any_stream]),
-            _allow("logs:GetLogEvents", on=self._job_streams),
+            allow("sagemaker:StopTrainingJob", on=[training]),
+            allow("sagemaker:StopProcessingJob", on=[processing]),
+            allow("logs:DescribeLogStreams", on=[*self._job_groups, *self._any_stream]),
+            allow("logs:GetLogEvents", on=self._job_streams),
         ]
 
     def _versions(self) -> list[iam.PolicyStatement]:
         made = self._made
         return [
-            _allow("sagemaker:CreateModelPackage", on=[made["versions"], made["group"]]),
-            _allow("sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage", on=[made["versions"]]),
+            allow("sagemaker:CreateModelPackage", on=[made["versions"], made["group"]]),
+            allow("sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage", on=[made["versions"]]),
         ]
 
     def _rollout(self) -> list[iam.PolicyStatement]:
         """The endpoint, and the models and configs that the loop makes for it, under the endpoint's own role."""
-        made, endpoint = self._made, _arn("sagemaker", f"endpoint/{self.names.endpoint}")
-        to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+        made, endpoint = self._made, arn("sagemaker", f"endpoint/{self.names.endpoint}")
         return [
-            _allow("sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpoint", on=[endpoint]),
-            _allow("sagemaker:UpdateEndpoint", on=[made["configs"]]),
-            _allow("sagemaker:CreateEndpointConfig", "sagemaker:DeleteEndpointConfig", on=[made["configs"]]),
-            _allow("sagemaker:CreateModel", "sagemaker:DeleteModel", on=[made["models"]]),
-            _allow("sagemaker:DescribeModel", on=[self._any_model]),
-            _allow("sagemaker:DescribeEndpointConfig", on=[self._any_config]),
-            _allow("sagemaker:ListEndpointConfigs", "sagemaker:ListModels", on=["*"]),
-            _allow("iam:PassRole", on=[self.model.role.role_arn], conditions=to_sagemaker),
+            allow("sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpoint", on=[endpoint]),
+            allow("sagemaker:UpdateEndpoint", on=[made["configs"]]),
+            allow("sagemaker:CreateEndpointConfig", "sagemaker:DeleteEndpointConfig", on=[made["configs"]]),
+            allow("sagemaker:CreateModel", "sagemaker:DeleteModel", on=[made["models"]]),
+            allow("sagemaker:DescribeModel", on=[self._any_model]),
+            allow("sagemaker:DescribeEndpointConfig", on=[self._any_config]),
+            allow("sagemaker:ListEndpointConfigs", "sagemaker:ListModels", on=["*"]),
+            pass_to_sagemaker(self.model.role),
             *self._disks(),
         ]
 
@@ -134,13 +133,12 @@ class RetrainingPermissions:
         if has_local_disks(self.names.package.config.endpoint.instance_type):
             return []
         for_sagemaker = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-        return [_allow("kms:CreateGrant", on=[self.platform.key.key_arn], conditions=for_sagemaker)]
+        return [allow("kms:CreateGrant", on=[self.platform.key.key_arn], conditions=for_sagemaker)]
 
     def _telling(self) -> list[iam.PolicyStatement]:
-        ours = {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
         return [
-            _allow("cloudwatch:PutMetricData", on=["*"], conditions=ours),
-            _allow("sns:Publish", on=[self._exported(self.platform.alarm_topic.topic_arn)]),
+            put_metrics(NAMESPACE),
+            allow("sns:Publish", on=[self._exported(self.platform.alarm_topic.topic_arn)]),
         ]
 
     @property
@@ -169,44 +167,44 @@ class RetrainingPermissions:
 
     @property
     def _pointer(self) -> str:
-        return _arn("ssm", f"parameter{self.names.champion_parameter}")
+        return arn("ssm", f"parameter{self.names.champion_parameter}")
 
     @property
     def _watched(self) -> list[str]:
         """The alarms that start a run, and those that take one back."""
         names = [*STARTED_BY, *(watch.name for watch in ROLLBACK_ALARMS)]
-        return [_arn("cloudwatch", f"alarm:{self.alarms.name_of(name)}") for name in names]
+        return [arn("cloudwatch", f"alarm:{self.alarms.name_of(name)}") for name in names]
 
     @property
     def _executions(self) -> str:
-        return _arn("states", f"execution:{self.names.state_machine}:*")
+        return arn("states", f"execution:{self.names.state_machine}:*")
 
     @property
     def _made(self) -> Mapping[str, str]:
         """What the loop makes in SageMaker, by the names that it gives."""
         names = self.names
         return {
-            "versions": _arn("sagemaker", f"model-package/{names.model_package_group}/*"),
-            "group": _arn("sagemaker", f"model-package-group/{names.model_package_group}"),
-            "models": _arn("sagemaker", f"model/{names.endpoint}-v*"),
-            "configs": _arn("sagemaker", f"endpoint-config/{names.endpoint}-v*"),
+            "versions": arn("sagemaker", f"model-package/{names.model_package_group}/*"),
+            "group": arn("sagemaker", f"model-package-group/{names.model_package_group}"),
+            "models": arn("sagemaker", f"model/{names.endpoint}-v*"),
+            "configs": arn("sagemaker", f"endpoint-config/{names.endpoint}-v*"),
         }
 
     @property
     def _any_model(self) -> str:
-        return _arn("sagemaker", "model/*")
+        return arn("sagemaker", "model/*")
 
     @property
     def _any_config(self) -> str:
-        return _arn("sagemaker", "endpoint-config/*")
+        return arn("sagemaker", "endpoint-config/*")
 
     @property
     def _job_arns(self) -> Sequence[str]:
-        return [_arn("sagemaker", f"{kind}-job/{self.names.jobs}*") for kind in ("training", "processing")]
+        return [arn("sagemaker", f"{kind}-job/{self.names.jobs}*") for kind in ("training", "processing")]
 
     @property
     def _job_groups(self) -> list[str]:
-        return [_arn("logs", f"log-group:{group}") for group in JOB_LOGS]
+        return [arn("logs", f"log-group:{group}") for group in JOB_LOGS]
 
     @property
     def _any_stream(self) -> list[str]:
@@ -218,11 +216,3 @@ class RetrainingPermissions:
 
     def _exported(self, value: str) -> str:
         return str(self.platform.export_value(value))
-
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-
-def _allow(*actions: str, on: Sequence[str], conditions: dict[str, Any] | None = None) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=conditions)

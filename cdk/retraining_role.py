@@ -5,9 +5,7 @@ came of it, log.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
@@ -17,6 +15,7 @@ from cdk.interfaces import Interfaces, acknowledge_interfaces
 from cdk.names import PackageNames
 from cdk.platform_stack import PlatformStack
 from cdk.rules import acknowledge_resource
+from cdk.statements import WRITE_LOGS, allow, arn, pull_from, put_metrics
 
 JOB_LOGS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")  # SageMaker's choice
 
@@ -62,38 +61,37 @@ class RetrainingRole(iam.Role):
         }
 
     def _pull(self, image: Image) -> None:
-        layers = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-        self._allow(*layers, on=[image.repository.repository_arn])
-        self._allow("ecr:GetAuthorizationToken", on=["*"])
+        self._policy.add_statements(*pull_from(image.repository.repository_arn))
         acknowledge_resource(self, "*", reason="A registry's token and a metric have no resource that could be named.")
 
     def _read(self, initial: s3_assets.Asset) -> None:
         """A run's data and checkpoints, champions and challengers. SageMaker takes a URI for a prefix, and lists it."""
         first = initial.bucket.arn_for_objects(initial.s3_object_key)
-        self._allow("s3:GetObject", on=[self._objects["datasets"], self._objects["versions"], first])
+        self._policy.add_statements(
+            allow("s3:GetObject", on=[self._objects["datasets"], self._objects["versions"], first])
+        )
         buckets = self._platform.buckets
         for bucket, prefix in ((buckets.captures, self._names.datasets), (buckets.artifacts, self._names.artifacts)):
             of_ours = {"StringLike": {"s3:prefix": [f"{prefix}*"]}}
-            self._allow("s3:ListBucket", on=[self._platform.export_value(bucket.bucket_arn)], conditions=of_ours)
+            bucket_arn = self._platform.export_value(bucket.bucket_arn)
+            self._policy.add_statements(allow("s3:ListBucket", on=[bucket_arn], conditions=of_ours))
         of_first = {"StringEqualsIfExists": {"s3:prefix": [initial.s3_object_key]}}
-        self._allow("s3:ListBucket", on=[initial.bucket.bucket_arn], conditions=of_first)
+        self._policy.add_statements(allow("s3:ListBucket", on=[initial.bucket.bucket_arn], conditions=of_first))
         for resource in self._objects.values():
             acknowledge_resource(self, resource, reason="Objects of a run, which are named when it begins.")
 
     def _write(self) -> None:
         """Checkpoints beside the data, everything else with the run; volumes and objects are encrypted."""
-        self._allow("s3:PutObject", on=[self._objects["datasets"], self._objects["runs"]])
-        self._allow("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey", on=[self._platform.key.key_arn])
+        self._policy.add_statements(
+            allow("s3:PutObject", on=[self._objects["datasets"], self._objects["runs"]]),
+            allow("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey", on=[self._platform.key.key_arn]),
+        )
 
     def _report(self) -> None:
         """Allows to log, and to send metrics of the instances."""
-        place = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group"
-        groups = [f"{place}:{name}" for name in JOB_LOGS]
+        groups = [arn("logs", f"log-group:{name}") for name in JOB_LOGS]
         streams = [f"{group}:log-stream:*" for group in groups]
-        write_logs = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
-        self._allow(*write_logs, on=[*groups, *streams])
-        namespaces = {"StringEquals": {"cloudwatch:namespace": list(JOB_LOGS)}}
-        self._allow("cloudwatch:PutMetricData", on=["*"], conditions=namespaces)
+        self._policy.add_statements(allow(*WRITE_LOGS, on=[*groups, *streams]), put_metrics(list(JOB_LOGS)))
         for stream in streams:
             acknowledge_resource(self, stream, reason="SageMaker names a log stream by the job and its instances.")
 
@@ -101,6 +99,3 @@ class RetrainingRole(iam.Role):
         """Allows to give the jobs' hosts network interfaces in a VPC."""
         self._policy.add_statements(*interfaces.for_sagemaker())
         acknowledge_interfaces(self)
-
-    def _allow(self, *actions: str, on: list[str], conditions: dict[str, Any] | None = None) -> None:
-        self._policy.add_statements(iam.PolicyStatement(actions=list(actions), resources=on, conditions=conditions))

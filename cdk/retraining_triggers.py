@@ -12,6 +12,7 @@ from constructs import Construct
 
 from cdk.model_alarms import ModelAlarms
 from cdk.names import PackageNames
+from cdk.statements import allow
 
 LOOK_HOURS = 1
 BY_ALARM = {"drift": ("Drift",), "quality": ("QualityDrop", "LowQuality")}
@@ -50,7 +51,7 @@ class RetrainingTriggers(Construct):
 
     def _events_role(self) -> iam.IRole:
         """EventBridge's, to start this loop; CDK would add a policy of its own to it."""
-        start = iam.PolicyStatement(actions=["states:StartExecution"], resources=[self._arn])
+        start = allow("states:StartExecution", on=[self._arn])
         role = iam.Role(
             self,
             "Role",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.names import PackageNames
 from cdk.rules import acknowledge_resource
+from cdk.statements import allow, arn, pass_to_sagemaker
 
 MANAGED_RULES = (
     "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
@@ -42,7 +40,7 @@ class StateMachineRole(iam.Role):
         function: lambda_.IFunction,
         jobs_role: iam.IRole,
     ) -> None:
-        jobs = {kind: _arn("sagemaker", f"{kind}-job/{names.jobs}*") for kind in ("training", "processing")}
+        jobs = {kind: arn("sagemaker", f"{kind}-job/{names.jobs}*") for kind in ("training", "processing")}
         super().__init__(
             scope,
             construct_id,
@@ -50,16 +48,16 @@ class StateMachineRole(iam.Role):
             inline_policies={
                 "loop": iam.PolicyDocument(
                     statements=[
-                        _allow("lambda:InvokeFunction", on=[function.function_arn]),
+                        allow("lambda:InvokeFunction", on=[function.function_arn]),
                         *_jobs_statements(jobs),
-                        _pass(jobs_role),
-                        _allow(
+                        pass_to_sagemaker(jobs_role),
+                        allow(
                             "events:DescribeRule",
                             "events:PutRule",
                             "events:PutTargets",
-                            on=[_arn("events", f"rule/{rule}") for rule in MANAGED_RULES],
+                            on=[arn("events", f"rule/{rule}") for rule in MANAGED_RULES],
                         ),
-                        _allow(*LOG_DELIVERY, on=["*"]),
+                        allow(*LOG_DELIVERY, on=["*"]),
                     ]
                 )
             },
@@ -73,30 +71,17 @@ def _jobs_statements(jobs: dict[str, str]) -> list[iam.PolicyStatement]:
     """To run a job and wait for it, Step Functions also tags it as its own."""
     training, processing = jobs["training"], jobs["processing"]
     return [
-        _allow(
+        allow(
             "sagemaker:CreateTrainingJob",
             "sagemaker:DescribeTrainingJob",
             "sagemaker:StopTrainingJob",
             on=[training],
         ),
-        _allow(
+        allow(
             "sagemaker:CreateProcessingJob",
             "sagemaker:DescribeProcessingJob",
             "sagemaker:StopProcessingJob",
             on=[processing],
         ),
-        _allow("sagemaker:AddTags", "sagemaker:ListTags", on=[training, processing]),
+        allow("sagemaker:AddTags", "sagemaker:ListTags", on=[training, processing]),
     ]
-
-
-def _pass(role: iam.IRole) -> iam.PolicyStatement:
-    to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-    return _allow("iam:PassRole", on=[role.role_arn], conditions=to_sagemaker)
-
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-
-def _allow(*actions: str, on: list[str], conditions: dict[str, Any] | None = None) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=list(actions), resources=on, conditions=conditions)

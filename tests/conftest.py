@@ -1,4 +1,6 @@
-"""After a whole run: the report on permissions that our roles have and nothing needs. A part of it proves nothing."""
+"""What the tests of a run have in common: the versions that they have trained; and after a whole run, the report on
+permissions that our roles have and nothing needs. A part of it proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from local.services.iam.recording import FOLDER_VARIABLE
+from tests.local.checkout import SHARED_VARIABLE
 from tests.permissions import Report, report
 
+SHARED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 REPORT = pytest.StashKey[Report]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tells every cloud of the run, also those in processes of their own, where to leave its recording."""
+    """Tells every process of the run where to find what others have trained, and of a whole run every cloud where to
+    leave its recording.
+    """
+    if SHARED_VARIABLE not in os.environ:
+        config.stash[SHARED] = tempfile.TemporaryDirectory(prefix="flyball-shared-")
+        os.environ[SHARED_VARIABLE] = config.stash[SHARED].name
     if is_whole_suite(config) and FOLDER_VARIABLE not in os.environ:
         config.stash[FOLDER] = tempfile.TemporaryDirectory(prefix="flyball-permissions-")
         os.environ[FOLDER_VARIABLE] = config.stash[FOLDER].name
@@ -42,11 +51,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Removes the recordings."""
-    folder = config.stash.get(FOLDER, None)
-    if folder is not None:
-        os.environ.pop(FOLDER_VARIABLE, None)
-        folder.cleanup()
+    """Removes what was trained and the recordings."""
+    for variable, key in ((SHARED_VARIABLE, SHARED), (FOLDER_VARIABLE, FOLDER)):
+        folder = config.stash.get(key, None)
+        if folder is not None:
+            os.environ.pop(variable, None)
+            folder.cleanup()
 
 
 def is_whole_suite(config: pytest.Config) -> bool:

@@ -61,27 +61,9 @@ JOBS_ROLE = "model/RetrainingJobsRole"
 EXPLAINED = (
     Explanation(
         EXECUTION_ROLE,
-        "s3:GetObject",
-        "*:artifacts*",
-        "later versions of a model lie there; in these tests each endpoint serves its initial artifact",
-    ),
-    Explanation(
-        EXECUTION_ROLE,
-        "kms:Decrypt",
-        "*",
-        "the artifacts' bucket is encrypted, where later versions lie; the initial artifact is not",
-    ),
-    Explanation(
-        EXECUTION_ROLE,
         "cloudwatch:PutMetricData",
         "*",
         "SageMaker publishes the endpoint's metrics; the local cloud publishes none",
-    ),
-    Explanation(
-        EXECUTION_ROLE,
-        "cloudwatch:DescribeAlarms",
-        "*",
-        "SageMaker reads the alarms that stop a rollout; the local cloud does not roll back by alarms",
     ),
     Explanation(
         EXECUTION_ROLE,

@@ -11,10 +11,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from functions.shared.champion import NO_CHAMPION
 from functions.shared.custom_resource import Outcome, Put, ResourceEvent, answer, attempt
 from model_packages.errors import OperatorError
-
-NO_CHAMPION = "none"
 
 
 class ParameterStore(Protocol):

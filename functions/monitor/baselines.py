@@ -12,13 +12,12 @@ from typing import Any, Protocol
 from functions.monitor.objects import Bucket, S3Objects, parse_uri
 from functions.monitor.quality import read_quality_baseline
 from functions.monitor.settings import MonitorSettings
+from functions.shared.champion import NO_CHAMPION, label_of
 from model_packages.contract import Monitor
 from model_packages.errors import OperatorError
 from model_packages.profile.baseline import Baseline
 from model_packages.profile.documents import BASELINE
 from model_packages.profile.quality_baseline import QualityBaseline
-
-NO_CHAMPION = "none"
 
 
 class ParameterReader(Protocol):
@@ -43,8 +42,7 @@ class Champion:
 
     @property
     def label(self) -> str:
-        """For people: the version's number in the registry, or `initial`."""
-        return "initial" if self.arn == NO_CHAMPION else self.arn.rpartition("/")[2]
+        return label_of(self.arn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from functions.monitor.strict_json import loads
+from functions.shared.moments import read_moment
 from functions.shared.uuid7 import time_of
 
 INSTANCES, PREDICTIONS, PREDICTION = "instances", "predictions", "prediction"
@@ -154,7 +155,7 @@ def _read_line(line: bytes) -> Capture:
 def _time(text: Any, inference_id: Any) -> datetime:
     """When the endpoint answered; else when the gateway made the id."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = read_moment(text)
     except (TypeError, ValueError):
         try:
             moment = time_of(inference_id)
@@ -162,7 +163,7 @@ def _time(text: Any, inference_id: Any) -> datetime:
             raise _NotReadable(Reason.NO_TIME) from None
     if moment.year not in YEARS:
         raise _NotReadable(Reason.NO_TIME)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment
 
 
 def _caller(attributes: Any) -> str:

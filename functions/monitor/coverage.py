@@ -6,7 +6,7 @@ The gateway's metrics say how many were answered. Requests past the gateway are 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -62,7 +62,21 @@ def captured_between(by_hour: Mapping[str, int], *, begin: datetime, end: dateti
 def answered_between(source: MetricsSource, *, package: str, begin: datetime, end: datetime) -> int:
     """Requests that the model answered, as the gateway counted them."""
     names = (Metric.REQUESTS, *UNANSWERED)
-    queries = [_query(f"m{index}", name, package) for index, name in enumerate(names)]
+    requests, *unanswered = counted_between(source, names, package=package, begin=begin, end=end)
+    return max(0, round(requests - sum(unanswered)))
+
+
+def counted_between(
+    source: MetricsSource,
+    metrics: Sequence[Metric],
+    *,
+    package: str,
+    begin: datetime,
+    end: datetime,
+    period_seconds: int = HOUR_SECONDS,
+) -> tuple[float, ...]:
+    """The sum of each of the gateway's metrics, in their order, however many pages CloudWatch answers with."""
+    queries = [_query(f"m{index}", name, package, period_seconds) for index, name in enumerate(metrics)]
     totals = dict.fromkeys((query["Id"] for query in queries), 0.0)
     arguments: dict[str, Any] = {"MetricDataQueries": queries, "StartTime": begin, "EndTime": end}
     while True:
@@ -70,13 +84,11 @@ def answered_between(source: MetricsSource, *, package: str, begin: datetime, en
         for result in page["MetricDataResults"]:
             totals[result["Id"]] += sum(result["Values"])
         if not page.get("NextToken"):
-            break
+            return tuple(totals.values())
         arguments["NextToken"] = page["NextToken"]
-    requests, *unanswered = totals.values()
-    return max(0, round(requests - sum(unanswered)))
 
 
-def _query(identifier: str, name: Metric, package: str) -> dict[str, Any]:
+def _query(identifier: str, name: Metric, package: str, period_seconds: int) -> dict[str, Any]:
     dimensions = [{"Name": SERVICE_DIMENSION, "Value": package}]
     metric = {"Namespace": NAMESPACE, "MetricName": name.value, "Dimensions": dimensions}
-    return {"Id": identifier, "MetricStat": {"Metric": metric, "Period": HOUR_SECONDS, "Stat": "Sum"}}
+    return {"Id": identifier, "MetricStat": {"Metric": metric, "Period": period_seconds, "Stat": "Sum"}}

@@ -28,6 +28,7 @@ from functions.monitor.settings import MonitorSettings
 from functions.monitor.state import LostRace, Outbox, Pending, State, StateStore, Stored
 from functions.monitor.surroundings import Surroundings
 from functions.monitor.window import Closed, Counted, Model, close, window_id
+from functions.shared.moments import read_moment
 from model_packages.contract import PackageConfig
 from model_packages.errors import OperatorError
 from model_packages.interface import Interface
@@ -286,7 +287,6 @@ def _latest(closed: Closed, *, sequence: int, at: datetime) -> Mapping[str, Any]
 def _time_of(event: Event) -> datetime:
     text = event.get("time")
     try:
-        moment = datetime.fromisoformat(str(text))
+        return read_moment(str(text)).astimezone(UTC)
     except ValueError:
         raise OperatorError(f"the event's time: found {text!r}; allowed: one like 2026-02-14T17:25:06Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

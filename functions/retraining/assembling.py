@@ -158,15 +158,16 @@ class Assembler:
 
     def _answer(self, event: Mapping[str, Any], files: Mapping[str, WrittenFile]) -> dict[str, Any]:
         data = layout.dataset_prefix(self.settings.endpoint_name, event["run"])
-        captures, run = f"{SCHEME}{self.settings.captures_bucket}/{data}", self._run_prefix(event)
-        artifacts = f"{SCHEME}{self.settings.artifacts_bucket}/{run}"
+        captures = f"{SCHEME}{self.settings.captures_bucket}/{data}"
+        artifacts = f"{SCHEME}{self.settings.artifacts_bucket}/"
+        run = artifacts + self._run_prefix(event)
         return {
             "training_uri": f"{captures}training/",
             "holdout_uri": f"{captures}holdout/",
             "checkpoints_uri": f"{captures}checkpoints/",
-            "manifest_uri": artifacts + MANIFEST,
-            "output_uri": artifacts,
-            "evaluation_uri": f"{artifacts}evaluation/",
+            "manifest_uri": run + MANIFEST,
+            "output_uri": run,
+            "evaluation_uri": artifacts + layout.evaluation_prefix(self.settings.aws_name, event["run"]),
             "rows": {
                 "base": files[BASE].rows,
                 "captured": files[CAPTURED].rows,
@@ -189,7 +190,7 @@ class Assembler:
         }
 
     def _run_prefix(self, event: Mapping[str, Any]) -> str:
-        return layout.run_prefix(self.settings.package.replace("_", "-"), event["run"])
+        return layout.run_prefix(self.settings.aws_name, event["run"])
 
     @property
     def _artifacts(self) -> Bucket:

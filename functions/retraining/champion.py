@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from functions.monitor.objects import Bucket, S3Objects, parse_uri
+from functions.monitor.objects import S3Objects
+from functions.monitor.quality import read_quality_baseline
 from functions.retraining.settings import RetrainingSettings
+from functions.shared.champion import NO_CHAMPION, label_of
 from model_packages.errors import OperatorError
-
-NO_CHAMPION = "none"
-QUALITY = "quality.json"
+from model_packages.profile.quality_baseline import QualityBaseline
 
 
 class ParameterReader(Protocol):
@@ -40,11 +37,6 @@ class Champion:
     @property
     def label(self) -> str:
         return label_of(self.arn)
-
-
-def label_of(arn: str) -> str:
-    """For people: the version's number in the registry, or `initial`."""
-    return "initial" if arn == NO_CHAMPION else arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,20 +67,7 @@ class Champions:
         quality = version.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
         return Champion(arn=arn, model_uri=model_uri, baseline_uri=quality.get("Statistics", {}).get("S3Uri", ""))
 
-    def holdout(self, champion: Champion) -> dict[str, Any] | None:
-        """Its quality.json: how it did on its holdout; None where there is none."""
-        if not champion.baseline_uri:
-            return None
-        bucket, key = parse_uri(champion.baseline_uri)
-        if not key.endswith(".zip"):
-            content = Bucket(self.s3, bucket).find(f"{key.rpartition('/')[0]}/{QUALITY}")
-        else:
-            archive = Bucket(self.s3, bucket).find(key)
-            content = archive and _member(archive)
-        return json.loads(content) if content else None
-
-
-def _member(archive: bytes) -> bytes | None:
-    with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        names = [name for name in files.namelist() if name.rpartition("/")[2] == QUALITY]
-        return files.read(names[0]) if names else None
+    def holdout(self, champion: Champion) -> QualityBaseline | None:
+        """How it did on its holdout; None where nobody knows."""
+        uri = champion.baseline_uri
+        return read_quality_baseline(uri, s3=self.s3) if uri else None

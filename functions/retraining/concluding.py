@@ -84,8 +84,7 @@ class Concluding:
 
     def _evidence(self, run: str) -> Evidence | None:
         """What the evaluation found; None where the run did not come to it."""
-        key = f"{layout.run_prefix(self.aws_name, run)}evaluation/{EVIDENCE}"
-        content = self.bucket.find(key)
+        content = self.bucket.find(layout.evaluation_prefix(self.aws_name, run) + EVIDENCE)
         try:
             return Evidence.from_json(content) if content else None
         except OperatorError as error:

@@ -64,11 +64,10 @@ def compose_core(
     is_judged: bool = True,
 ) -> Core:
     """`is_judged`: whether the monitor compares predictions with labels one by one."""
-    store = LoopStore.of(clients.s3, bucket=settings.artifacts_bucket, package=settings.package)
+    store = LoopStore.of(clients.s3, settings)
     artifacts = Bucket(clients.s3, settings.artifacts_bucket)
-    aws_name = settings.package.replace("_", "-")
     failures = FailureReports(
-        bucket=artifacts, logs=JobLogs(clients.logs), aws_name=aws_name, endpoint=settings.endpoint_name
+        bucket=artifacts, logs=JobLogs(clients.logs), aws_name=settings.aws_name, endpoint=settings.endpoint_name
     )
     restoring = Restoring(sagemaker=clients.sagemaker, states=clients.states, settings=settings)
     telling = Telling(
@@ -78,12 +77,13 @@ def compose_core(
         failures=failures,
         restoring=restoring,
         settings=settings,
+        logger=logger,
     )
     champions = Champions(ssm=clients.ssm, sagemaker=clients.sagemaker, s3=clients.s3, settings=settings)
     concluding = Concluding(
         store=store,
         bucket=artifacts,
-        aws_name=aws_name,
+        aws_name=settings.aws_name,
         failures=failures,
         leftovers=leftovers,
         restoring=restoring,

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from functions.retraining.champion import NO_CHAMPION
 from functions.retraining.settings import RetrainingSettings
+from functions.shared.champion import NO_CHAMPION
 from functions.shared.layout import VARIANT
 from model_packages.errors import OperatorError
 from model_packages.serving import environment, initial_version

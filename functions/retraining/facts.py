@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.gateway.metrics import NAMESPACE, SERVICE_DIMENSION, Metric
-from functions.monitor.coverage import answered_between
+from functions.gateway.metrics import Metric
+from functions.monitor.coverage import answered_between, counted_between
 from functions.monitor.objects import Bucket
 from functions.retraining.admission import Facts, last_weighed, schedule_is_due, why_not_yet
 from functions.retraining.champion import Champion, Champions
@@ -137,12 +137,15 @@ class FactsSource:
 
     def _stored_labels(self, begin: datetime, end: datetime) -> int:
         """As the gateway counted them, where nobody joins them with predictions."""
-        dimensions = [{"Name": SERVICE_DIMENSION, "Value": self.settings.package}]
-        metric = {"Namespace": NAMESPACE, "MetricName": Metric.LABELS.value, "Dimensions": dimensions}
-        query = {"Id": "labels", "MetricStat": {"Metric": metric, "Period": DAY_SECONDS, "Stat": "Sum"}}
-        found = self.cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=begin, EndTime=end)
-        values: list[float] = [value for result in found["MetricDataResults"] for value in result["Values"]]
-        return round(sum(values))
+        (labels,) = counted_between(
+            self.cloudwatch,
+            (Metric.LABELS,),
+            package=self.settings.package,
+            begin=begin,
+            end=end,
+            period_seconds=DAY_SECONDS,
+        )
+        return round(labels)
 
     def _staleness(
         self, state: LoopState, champion: Champion, *, hours: Sequence[LabelledHour], now: datetime
@@ -181,10 +184,10 @@ class FactsSource:
     def _holdout_error(self, champion: Champion) -> tuple[float, float] | None:
         """Of the champion on its holdout, and which error counts as one wrong prediction."""
         quality = self.champions.holdout(champion)
-        error = error_in(quality["metrics"]) if quality else None
+        error = error_in({name: each.value for name, each in quality.metrics.items()}) if quality else None
         if quality is None or error is None:
             return None
-        return error, 1.0 if "accuracy" in quality["metrics"] else float(quality["loss_scale"])
+        return error, 1.0 if "accuracy" in quality.metrics else quality.loss_scale
 
     def _newest_window(self, champion: Champion) -> dict[str, Any] | None:
         """window.json of the newest window, if it is of the version that serves."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.retraining.champion import label_of
 from functions.retraining.loop_state import LoopState, RunRecord
 from functions.retraining.promotion import previous_champion
+from functions.shared.champion import label_of
 
 
 def history(state: LoopState) -> dict[str, Any]:

@@ -56,6 +56,6 @@ class Judging:
         return {**answer, "reasons": list(answer["reasons"])}
 
     def _keep(self, decision: Mapping[str, Any], *, run: str) -> None:
-        prefix = layout.run_prefix(self.settings.package.replace("_", "-"), run)
+        prefix = layout.run_prefix(self.settings.aws_name, run)
         content = json.dumps({"format": FORMAT, **decision}, indent=1, sort_keys=True) + "\n"
         Bucket(self.s3, self.settings.artifacts_bucket).put(f"{prefix}{DECISION}", content.encode())

@@ -22,6 +22,7 @@ from functions.monitor.captures import Capture
 from functions.monitor.folding import READERS
 from functions.monitor.joining import Join, Pair, Source, pair
 from functions.monitor.label_lines import Label, newest
+from functions.shared.moments import read_moment
 from functions.shared.uuid7 import time_of
 from model_packages.fields import Payload
 from model_packages.interface import Interface
@@ -257,7 +258,6 @@ def _made(found: Pair) -> datetime:
 
 def _moment(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

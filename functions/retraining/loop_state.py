@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 from botocore.exceptions import ClientError
 
 from functions.monitor.objects import S3Objects, is_absent, is_lost
+from functions.retraining.settings import RetrainingSettings
 from functions.retraining.triggers import Trigger, TriggerKind
 from functions.shared import layout
 from model_packages.errors import OperatorError
@@ -242,9 +243,8 @@ class LoopStore:
     key: str
 
     @classmethod
-    def of(cls, s3: S3Objects, *, bucket: str, package: str) -> Self:
-        """`package`: as AWS has its name, or as it is."""
-        return cls(s3, bucket, layout.loop_key(package.replace("_", "-")))
+    def of(cls, s3: S3Objects, settings: RetrainingSettings) -> Self:
+        return cls(s3, settings.artifacts_bucket, layout.loop_key(settings.aws_name))
 
     def read(self) -> LoopState:
         """The state as it is now; an empty one before the first."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.retraining.admission import moment
-from functions.retraining.champion import label_of
 from functions.retraining.loop_state import Approval, Outcome, Reason, RunRecord
+from functions.shared.champion import label_of
 
 MAXIMUM_SUBJECT_CHARACTERS = 100
 """SNS takes so many, of ASCII, in one line."""

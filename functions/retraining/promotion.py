@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from functions.retraining.loop_state import ChampionRecord, LoopState, LoopStore
 from functions.retraining.settings import RetrainingSettings
+from functions.shared.champion import NO_CHAMPION
 from model_packages.errors import OperatorError
 
 
@@ -62,7 +63,7 @@ def previous_champion(state: LoopState) -> str | None:
 
     Going back takes a version off, so that going back twice leads to the one before both, and not back again.
     """
-    line = ["none"]
+    line = [NO_CHAMPION]
     for record in state.champions:
         if record.arn in line:
             del line[line.index(record.arn) + 1 :]

@@ -62,13 +62,14 @@ def error_since(hours: Iterable[LabelledHour], hour: str) -> tuple[float, int]:
     return (sum(error * count for error, count in told) / rows if rows else 0.0), rows
 
 
-def error_in(metrics: Mapping[str, Mapping[str, Any]]) -> float | None:
+def error_in(metrics: Mapping[str, float]) -> float | None:
     """The share of wrong predictions, or a regression's mean absolute error; None where neither is told."""
     if "accuracy" in metrics:
-        return 1.0 - float(metrics["accuracy"]["value"])
-    return float(metrics["mae"]["value"]) if "mae" in metrics else None
+        return 1.0 - metrics["accuracy"]
+    return metrics.get("mae")
 
 
 def _read(hour: str, content: bytes) -> LabelledHour:
     document = json.loads(content)
-    return LabelledHour(hour, rows=int(document["rows"]), error=error_in(document["metrics"]))
+    metrics = {name: each["value"] for name, each in document["metrics"].items()}
+    return LabelledHour(hour, rows=int(document["rows"]), error=error_in(metrics))

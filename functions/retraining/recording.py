@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from functions.retraining.champion import NO_CHAMPION, label_of
 from functions.retraining.failures import TIMEOUT, explain
 from functions.retraining.loop_state import Deferred, Lock, LoopState, Outcome, Reason, RunRecord, Skipped
 from functions.retraining.triggers import BY_ALARM, Trigger, TriggerKind
+from functions.shared.champion import NO_CHAMPION, label_of
 from model_packages.errors import OperatorError
 from model_packages.evidence import Evidence
 

@@ -8,20 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.monitor.baselines import NO_CHAMPION, read_baseline_text
+from functions.monitor.baselines import read_baseline_text
 from functions.monitor.objects import SCHEME, Bucket, parse_uri
 from functions.monitor.quality import read_quality_baseline
 from functions.retraining.settings import RetrainingSettings
 from functions.shared import layout
+from functions.shared.champion import NO_CHAMPION
 from model_packages.contract import Monitor
 from model_packages.interface import Interface
 from model_packages.profile.baseline import Baseline, FieldProfile
 from model_packages.profile.documents import BASELINE
 from model_packages.profile.learning import build_baseline
 from model_packages.profile.quality_baseline import QualityBaseline
-
-BASELINE_FOLDER = "baseline"
-"""Of a run's evaluation: the challenger's baseline, as the job has copied it out of the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def read_reference(
 
 def run_of(champion: Mapping[str, Any] | None, settings: RetrainingSettings) -> str:
     """The run that made the champion; empty where a deployment or a person did."""
-    runs = f"{SCHEME}{settings.artifacts_bucket}/{_package(settings)}/runs/"
+    runs = f"{SCHEME}{settings.artifacts_bucket}/{layout.runs_prefix(settings.aws_name)}"
     uri: str = (champion or {}).get("model_uri") or ""
     return uri.removeprefix(runs).partition("/")[0] if uri.startswith(runs) else ""
 
@@ -82,14 +80,10 @@ def _baseline_uri(champion: Mapping[str, Any] | None, settings: RetrainingSettin
         return settings.initial_baseline_uri
     if not (run := run_of(champion, settings)):
         return ""
-    prefix = layout.run_prefix(_package(settings), run)
-    return f"{SCHEME}{settings.artifacts_bucket}/{prefix}evaluation/{BASELINE_FOLDER}/{BASELINE}"
+    prefix = layout.evaluation_prefix(settings.aws_name, run)
+    return f"{SCHEME}{settings.artifacts_bucket}/{prefix}{layout.BASELINE_FOLDER}{BASELINE}"
 
 
 def _is_absent(uri: str, *, s3: Any) -> bool:
     bucket, key = parse_uri(uri)
     return Bucket(s3, bucket).find(key) is None
-
-
-def _package(settings: RetrainingSettings) -> str:
-    return settings.package.replace("_", "-")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from functions.monitor.objects import Bucket, S3Objects, parse_uri
-from functions.retraining.champion import label_of
 from functions.retraining.judging import read_evidence
 from functions.retraining.model_card import CardFacts, model_card, readme_of
 from functions.retraining.settings import RetrainingSettings
+from functions.shared.champion import label_of
+from functions.shared.layout import BASELINE_FOLDER
 from model_packages.contract import PackageConfig
 from model_packages.errors import OperatorError
 from model_packages.evidence import EVIDENCE, Evidence
@@ -22,7 +23,6 @@ from model_packages.interface import Interface
 from model_packages.profile.documents import BASELINE, CONSTRAINTS, STATISTICS
 from model_packages.serving import PACKAGE_VARIABLE
 
-BASELINE_FOLDER = "baseline/"
 JSON = "application/json"
 TOKEN_CHARACTERS = 32
 MAXIMUM_DESCRIPTION_CHARACTERS = 1024

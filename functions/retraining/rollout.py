@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from functions.retraining.champion import NO_CHAMPION
 from functions.retraining.deployable import config_request, main_variant, model_request, serves
 from functions.retraining.loop_state import LoopStore
 from functions.retraining.registering import MAXIMUM_DESCRIPTION_CHARACTERS, one_line
 from functions.retraining.rollback_cause import AlarmReader, RollbackCause
 from functions.retraining.settings import RetrainingSettings
+from functions.shared.champion import NO_CHAMPION
 from model_packages.contract import PackageConfig
 from model_packages.errors import OperatorError
 from model_packages.serving import deployment_config, properties_of_the_new_config

@@ -46,6 +46,11 @@ class RetrainingSettings:
     security_group_ids: tuple[str, ...] = ()
     log_level: str = "INFO"
 
+    @property
+    def aws_name(self) -> str:
+        """The package's name where AWS allows no underscore."""
+        return self.package.replace("_", "-")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> RetrainingSettings:
         """Raises: OperatorError that names the first variable which is missing or wrong."""

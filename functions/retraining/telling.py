@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.monitor.publishing import Measurement, MetricsSink, publish
 from functions.retraining import notices
 from functions.retraining.failure_reports import FailureReports
@@ -20,6 +23,7 @@ from functions.retraining.metrics import RetrainingMetric
 from functions.retraining.notices import Notice
 from functions.retraining.restoring import Restoring
 from functions.retraining.settings import RetrainingSettings
+from model_packages.errors import FlyballError
 
 METRIC_OF: Mapping[Outcome, RetrainingMetric] = {
     Outcome.PROMOTED: RetrainingMetric.PROMOTED,
@@ -46,12 +50,27 @@ class Telling:
     failures: FailureReports
     restoring: Restoring
     settings: RetrainingSettings
+    logger: Logger
 
     def tell(self, *, now: datetime) -> None:
-        """Tells of every run of which nobody was told yet, oldest first."""
+        """Tells of every run of which nobody was told yet, oldest first. One that cannot be told stays owed, and keeps
+        none after it back, unless AWS does not answer.
+
+        Raises: what the first of those raised, at the end.
+        """
+        failed: list[Exception] = []
         for record in self.store.read().runs:
-            if not record.told:
+            if record.told:
+                continue
+            try:
                 self._tell(record, now=now)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the runs after it are told, and it is raised
+                self.logger.error("could not tell of a run", extra={"run": record.run, "cause": _cause(error)})  # noqa: TRY400
+                failed.append(error)
+                if isinstance(error, BotoCoreError):  # nobody answers: each later run would wait as long for nothing
+                    break
+        if failed:
+            raise failed[0]
 
     def send(self, notice: Notice) -> None:
         self.sns.publish(TopicArn=self.settings.topic_arn, Subject=notice.subject, Message=notice.text)
@@ -74,6 +93,12 @@ class Telling:
 
     def _publish(self, *measurements: Measurement, now: datetime) -> None:
         publish(self.cloudwatch, measurements, package=self.settings.package, now=now)
+
+
+def _cause(error: Exception) -> str:
+    """Not another error's message: it may quote what a report quotes."""
+    is_sayable = isinstance(error, BotoCoreError | ClientError | FlyballError)
+    return str(error) if is_sayable else type(error).__qualname__
 
 
 def _as_told(state: LoopState, run: str) -> LoopState:

@@ -29,6 +29,8 @@ from datetime import UTC, datetime
 CAPTURES, LABELS, MONITOR, RETRAINING = "captures", "labels", "monitor", "retraining"
 VARIANT = "main"
 """The one production variant of every endpoint: what a shadow variant captures is not the model's."""
+BASELINE_FOLDER = "baseline/"
+"""Of a run's evaluation: the challenger's baseline, as the job has copied it out of the archive."""
 
 
 def hour_path(moment: datetime) -> str:
@@ -87,6 +89,16 @@ def loop_key(package: str) -> str:
     return f"{package}/{RETRAINING}/state.json"
 
 
+def runs_prefix(package: str) -> str:
+    """In the artifacts bucket: below it is each run's prefix. `package` as AWS has its name."""
+    return f"{package}/runs/"
+
+
 def run_prefix(package: str, run: str) -> str:
     """In the artifacts bucket: below it is everything that a run leaves. `package` as AWS has its name."""
-    return f"{package}/runs/{run}/"
+    return f"{runs_prefix(package)}{run}/"
+
+
+def evaluation_prefix(package: str, run: str) -> str:
+    """In the artifacts bucket: below it are evidence.json and BASELINE_FOLDER. `package` as AWS has its name."""
+    return f"{run_prefix(package, run)}evaluation/"

@@ -50,7 +50,24 @@ def _reference(value: dict[str, Any]) -> str | None:
 
 
 def _text(template: Any) -> str:
-    text = json.dumps(template, indent=1) + "\n"
+    return _without_hashes(json.dumps(_in_order(template), indent=1) + "\n")
+
+
+def _in_order(value: Any) -> Any:
+    """CDK sorts what a statement allows by its text, and so by hashes: here it is sorted by the word for them."""
+    match value:
+        case {"Resource": list(resources)}:
+            in_order = sorted(resources, key=lambda each: _without_hashes(json.dumps(each)))
+            return {key: in_order if key == "Resource" else each for key, each in value.items()}
+        case dict():
+            return {key: _in_order(each) for key, each in value.items()}
+        case list():
+            return [_in_order(each) for each in value]
+        case _:
+            return value
+
+
+def _without_hashes(text: str) -> str:
     return re.sub(r"\binitial-[0-9a-f]{12}\b", "initial-HASH", re.sub(r"\b[0-9a-f]{64}\b", "HASH", text))
 
 

@@ -138,7 +138,8 @@ def test_the_retraining_s_asset_holds_the_monitor_and_what_a_model_card_is_made_
     asset = build("retraining", tmp_path)
 
     names = set(files_in(asset.path))
-    assert {"functions/retraining/handler.py", "functions/monitor/joining.py", "model_packages/serving.py"} <= names
+    assert {"functions/retraining/handler.py", "functions/monitor/joining.py"} <= names
+    assert {f"model_packages/{module}.py" for module in ("contract", "evidence", "serving")} <= names
     assert {f"model_packages/flowers/{name}" for name in ("schema.py", "package.toml", "README.md")} <= names
 
 

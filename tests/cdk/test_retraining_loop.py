@@ -1,4 +1,4 @@
-"""What retrains a model: what starts it, what it is told and packed with, and how a deployment asks it first."""
+"""What retrains a model: what starts it, what it is told, and how a deployment asks it first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cdk.function_asset import CONTENTS
 from functions.retraining.settings import RetrainingSettings
 from local.services.states.checks import problems_of
 from tests.cdk.synth import Assembly, Json, Workshop
@@ -244,13 +243,6 @@ def references(value: Any) -> list[str]:
             return [name for each in value for name in references(each)]
         case _:
             return []
-
-
-def test_its_function_is_packed_with_what_the_image_is_described_by() -> None:
-    content = CONTENTS["retraining"]
-
-    assert {"schema.py", "package.toml", "README.md"} <= set(content.package_files)
-    assert {"evidence", "serving", "contract"} <= set(content.contract)
 
 
 def test_what_a_run_was_trained_on_is_kept_as_long_as_captures(workshop: Workshop) -> None:

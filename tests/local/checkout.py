@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
+CDK_SECONDS = 240.0
+SHARED_VARIABLE = "FLYBALL_TESTS_SHARED"
+"""Names the folder in which the tests of a run keep the versions that they have trained; tests/conftest.py makes it."""
 
 
 def free_port() -> int:
@@ -45,6 +50,32 @@ class Checkout:
             capture_output=True,
             text=True,
             timeout=timeout_seconds,
+            check=False,
+        )
+
+    def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs one of CDK's own commands to its end, with what docs/deploying.md says to set; stdout has stderr too."""
+        environment_folder = self.root / ".venv"
+        if not environment_folder.exists():
+            environment_folder.symlink_to(sys.prefix)
+        programs = [Path(sys.prefix) / "bin", ROOT / "node_modules" / ".bin"]
+        settings = {
+            "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
+            "PYTHONPATH": str(self.root),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.cloud_port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+        }
+        return subprocess.run(
+            ["cdk", *arguments, "--no-color", "--no-notices"],  # noqa: S607
+            cwd=self.root,
+            env={**environment(), **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=CDK_SECONDS,
             check=False,
         )
 
@@ -181,11 +212,23 @@ def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
 
 
 def give_version(checkout: Checkout, package: str) -> None:
-    """Gives the copy a trained version of `package`: the one that lies here, to save the time, or a new one."""
-    trained = ROOT / "build" / "models" / package
-    if trained.is_dir():
-        shutil.copytree(trained, checkout.root / "build" / "models" / package)
-        return
+    """Gives the copy a trained version of `package`, as it is here: one that another test had trained, or a new one."""
+    made = checkout.root / "build" / "models" / package
+    shared = os.environ.get(SHARED_VARIABLE)
+    if shared is None:
+        train(checkout, package)
+    elif (Path(shared) / package).exists():
+        shutil.copytree(Path(shared) / package, made)
+    else:
+        train(checkout, package)
+        with tempfile.TemporaryDirectory(dir=shared) as folder:
+            copy = shutil.copytree(made, Path(folder) / package)
+            with suppress(OSError):  # somebody was quicker
+                copy.rename(Path(shared) / package)
+
+
+def train(checkout: Checkout, package: str) -> None:
+    """Trains a version of the package as it is in the copy."""
     done = checkout.flyball("train", package)
     assert done.returncode == 0, done.stderr
 

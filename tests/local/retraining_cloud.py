@@ -4,6 +4,7 @@ a client that calls it all the while.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,10 +26,11 @@ from local.client import Target, aws_client, call, local_target
 from local.project import Project
 from local.running import find_running
 from model_packages.scaffold import scaffold
-from tests.local.checkout import Checkout, environment, make_checkout
+from tests.local.checkout import Checkout, environment, make_checkout, train
 
 PACKAGE = "deliveries"
 ENDPOINT = "flyball-deliveries"
+POINTER = "/flyball/deliveries/champion"
 REQUEST = {"distance": 4.2345, "stops": 3, "vehicle": "van"}
 POOR_STEPS, GOOD_STEPS = 60, 400
 CALLS_EVERY_SECONDS = 0.1
@@ -44,17 +46,21 @@ class Cloud:
     checkout: Checkout
 
     @classmethod
-    def make(cls, root: Path) -> Cloud:
-        """A checkout whose package has a poor first version, and settings that make a better one."""
+    def make(cls, root: Path, *, first_steps: int = POOR_STEPS, declared: str = "", copies: int = 1) -> Cloud:
+        """A checkout whose package has a first version of so many steps, poor or not, and settings for good ones.
+
+        `declared` is added to package.toml; the training data is there `copies` times, each a little further.
+        """
         root.mkdir()
         checkout = make_checkout(root, packages=[])
         scaffold(PACKAGE, root / "model_packages", template=root / "model_packages" / "_template")
         cloud = cls(checkout)
-        cloud.edit("package.toml", f"steps = {GOOD_STEPS}", f"steps = {POOR_STEPS}")
+        cloud.edit("package.toml", f"steps = {GOOD_STEPS}", f"steps = {first_steps}")
         cloud.edit("package.toml", "minimum = 0.8", 'minimum = 0.0\ncompare = "negative_mean_absolute_error"')
-        trained = checkout.flyball("train", PACKAGE)
-        assert trained.returncode == 0, trained.stderr
-        cloud.edit("package.toml", f"steps = {POOR_STEPS}", f"steps = {GOOD_STEPS}")
+        cloud._multiply_data(copies)
+        cloud.edit("package.toml", "# [budget]", f"{declared}\n# [budget]")
+        train(checkout, PACKAGE)
+        cloud.edit("package.toml", f"steps = {first_steps}", f"steps = {GOOD_STEPS}")
         return cloud
 
     def edit(self, file: str, found: str, put: str) -> None:
@@ -63,6 +69,14 @@ class Cloud:
         content = path.read_text(encoding="utf-8")
         assert content.count(found) == 1, f"{file} has {found!r} {content.count(found)} times"
         path.write_text(content.replace(found, put), encoding="utf-8")
+
+    def _multiply_data(self, copies: int) -> None:
+        path = self.checkout.root / "model_packages" / PACKAGE / "data" / "deliveries.jsonl"
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        with path.open("w", encoding="utf-8") as file:
+            for copy, record in itertools.product(range(copies), records):
+                distance = round(record["request"]["distance"] * (1.0 + 0.005 * copy), 3)
+                file.write(json.dumps(record | {"request": record["request"] | {"distance": distance}}) + "\n")
 
     def client(self, service: str) -> Any:
         return aws_client(service, endpoint_url=f"http://127.0.0.1:{self.checkout.cloud_port}")
@@ -84,6 +98,38 @@ class Cloud:
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+    def newest(self) -> dict[str, Any]:
+        """The last run that has ended."""
+        run: dict[str, Any] = self.history()["runs"][0]
+        return run
+
+    def pointer(self) -> str:
+        """Who is champion."""
+        return str(self.client("ssm").get_parameter(Name=POINTER)["Parameter"]["Value"])
+
+    def config_in_service(self) -> str:
+        found = self.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
+        assert found["EndpointStatus"] == "InService"
+        return str(found["EndpointConfigName"])
+
+    def executions(self) -> list[str]:
+        """The ARNs of the runs under way."""
+        states = self.client("stepfunctions")
+        (machine,) = (each["stateMachineArn"] for each in states.list_state_machines()["stateMachines"])
+        found = states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+        return [execution["executionArn"] for execution in found]
+
+    def wait_for_step(self, step: str, *, seconds: float = 120.0) -> None:
+        """Until a run under way has come to a step."""
+        states, end = self.client("stepfunctions"), time.monotonic() + seconds
+        while time.monotonic() < end:
+            for execution in self.executions():
+                events = states.get_execution_history(executionArn=execution)["events"]
+                if any(event.get("stateEnteredEventDetails", {}).get("name") == step for event in events):
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no run came to {step}")
 
     def own_configs(self) -> set[str]:
         """The endpoint configs that the loop made and that are still there."""
@@ -128,8 +174,11 @@ class Cloud:
 
     def pass_time(self, process: Popen[str]) -> None:
         """Lets the cloud's time go on in small steps, until the command has ended."""
+        self.pass_time_while(lambda: process.poll() is None)
+
+    def pass_time_while(self, goes_on: Callable[[], Any]) -> None:
         end = time.monotonic() + RUN_SECONDS
-        while process.poll() is None:
+        while goes_on():
             assert time.monotonic() < end, "the run does not end"
             self.advance(timedelta(seconds=ADVANCED_SECONDS))
             time.sleep(0.05)

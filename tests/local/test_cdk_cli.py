@@ -5,10 +5,7 @@ One cloud serves all tests, in the order in which they stand here: what one leav
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 import pytest
 
 from local.client import aws_client
-from tests.local.checkout import ROOT, Checkout, environment, give_version, make_checkout
+from tests.local.checkout import ROOT, Checkout, give_version, make_checkout
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,7 +23,6 @@ pytestmark = [
 PLATFORM, DIGITS, TOOLKIT = "flyball-platform", "flyball-digits", "CDKToolkit"
 BUCKET = "cdk-hnb659fds-assets-123456789012-us-east-1"
 REPOSITORY = "cdk-hnb659fds-container-assets-123456789012-us-east-1"
-COMMAND_SECONDS = 240.0
 
 
 @dataclass
@@ -60,32 +56,8 @@ class Operator:
 
     def cdk(self, *arguments: str, assembly: Path | None = None) -> Printed:
         """Runs one command; with `assembly` nothing is synthesized."""
-        app = ["--app", str(assembly)] if assembly else []
-        done = subprocess.run(
-            ["cdk", *arguments, *app, "--no-color", "--no-notices"],  # noqa: S607
-            cwd=self.checkout.root,
-            env={**environment(), **self.settings()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        done = self.checkout.cdk(*arguments, *(["--app", str(assembly)] if assembly else []))
         return Printed(done.returncode, done.stdout)
-
-    def settings(self) -> Mapping[str, str]:
-        """The two programs on the path; and what docs/deploying.md says to set."""
-        return {
-            "PATH": os.pathsep.join(
-                [str(Path(sys.prefix) / "bin"), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]]
-            ),
-            "PYTHONPATH": str(self.checkout.root),
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-        }
 
     def deploy(self, *arguments: str, assembly: Path | None = None) -> Printed:
         return self.cdk("deploy", *arguments, "--require-approval", "never", "--progress", "events", assembly=assembly)
@@ -121,7 +93,6 @@ class Operator:
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     checkout = make_checkout(tmp_path_factory.mktemp("operator") / "flyball", packages=["digits"])
-    (checkout.root / ".venv").symlink_to(sys.prefix)
     give_version(checkout, "digits")
     serving = checkout.up()
     try:

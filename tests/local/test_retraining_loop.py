@@ -10,16 +10,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.local.checkout import Serving
-from tests.local.retraining_cloud import ENDPOINT, PACKAGE, Cloud, calling, initial
+from tests.local.retraining_cloud import PACKAGE, Cloud, calling, initial
 
 pytestmark = pytest.mark.slow
 
-POINTER = "/flyball/deliveries/champion"
 RETAINED = 4
 """Configs of the last three champions, and the one in service."""
 LOADS = """    model.fails = (model_dir / "fails").exists()
@@ -45,21 +43,6 @@ def serving(cloud: Cloud) -> Iterator[list[Serving]]:
     running[-1].stop()
 
 
-def newest(cloud: Cloud) -> dict[str, Any]:
-    run: dict[str, Any] = cloud.history()["runs"][0]
-    return run
-
-
-def pointer(cloud: Cloud) -> str:
-    return str(cloud.client("ssm").get_parameter(Name=POINTER)["Parameter"]["Value"])
-
-
-def config_in_service(cloud: Cloud) -> str:
-    found = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
-    assert found["EndpointStatus"] == "InService"
-    return str(found["EndpointConfigName"])
-
-
 def test_a_better_version_is_trained_proven_and_promoted_and_no_request_fails(
     cloud: Cloud, serving: list[Serving]
 ) -> None:
@@ -73,12 +56,12 @@ def test_a_better_version_is_trained_proven_and_promoted_and_no_request_fails(
     assert cloud.served_version() == "1"
     assert caller.statuses.keys() == {200}
     assert caller.versions == [before, "1"]
-    assert pointer(cloud).endswith(":model-package/flyball-deliveries/1")
-    assert cloud.own_configs() == {config_in_service(cloud)}
+    assert cloud.pointer().endswith(":model-package/flyball-deliveries/1")
+    assert cloud.own_configs() == {cloud.config_in_service()}
 
 
 def test_the_history_says_what_it_was_made_of_and_why_it_serves(cloud: Cloud, serving: list[Serving]) -> None:
-    run = newest(cloud)
+    run = cloud.newest()
 
     assert (run["trigger"], run["outcome"], run["version"], run["champion"]) == ("manual", "promoted", "1", "initial")
     assert run["champion_metric"] < run["challenger_metric"]
@@ -88,24 +71,24 @@ def test_the_history_says_what_it_was_made_of_and_why_it_serves(cloud: Cloud, se
 
 
 def test_the_registered_version_carries_its_lineage(cloud: Cloud, serving: list[Serving]) -> None:
-    version = cloud.client("sagemaker").describe_model_package(ModelPackageName=pointer(cloud))
+    version = cloud.client("sagemaker").describe_model_package(ModelPackageName=cloud.pointer())
 
     assert version["ModelApprovalStatus"] == "Approved"
     assert version["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]["S3Uri"].endswith("statistics.json")
-    assert newest(cloud)["run"] in json.dumps(version["CustomerMetadataProperties"])
+    assert cloud.newest()["run"] in json.dumps(version["CustomerMetadataProperties"])
     assert version["ModelCard"]["ModelCardContent"]
 
 
 def test_a_version_that_is_no_better_is_rejected_and_leaves_nothing_behind(
     cloud: Cloud, serving: list[Serving]
 ) -> None:
-    configs, champion = cloud.own_configs(), pointer(cloud)
+    configs, champion = cloud.own_configs(), cloud.pointer()
 
     ended = cloud.run("retrain", PACKAGE)
 
     assert (ended.code, ended.outcome) == (0, "rejected"), ended
-    assert [reason["rule"] for reason in newest(cloud)["reasons"] if not reason["passed"]] != []
-    assert (cloud.own_configs(), pointer(cloud), cloud.served_version()) == (configs, champion, "1")
+    assert [reason["rule"] for reason in cloud.newest()["reasons"] if not reason["passed"]] != []
+    assert (cloud.own_configs(), cloud.pointer(), cloud.served_version()) == (configs, champion, "1")
 
 
 def test_the_next_deployment_keeps_the_promoted_version(cloud: Cloud, serving: list[Serving]) -> None:
@@ -119,7 +102,7 @@ def test_the_next_deployment_keeps_the_promoted_version(cloud: Cloud, serving: l
     serving.append(cloud.checkout.up())
 
     assert cloud.served_version() == "1"
-    assert pointer(cloud).endswith("/1")
+    assert cloud.pointer().endswith("/1")
 
 
 def test_a_version_that_passes_the_gate_and_fails_under_load_is_taken_back_and_the_alarm_is_named(
@@ -128,12 +111,12 @@ def test_a_version_that_passes_the_gate_and_fails_under_load_is_taken_back_and_t
     with calling(cloud) as caller:
         ended = cloud.run("retrain", PACKAGE)
 
-    run = newest(cloud)
+    run = cloud.newest()
     assert (ended.code, ended.outcome, run["outcome"]) == (1, "rolled_back", "rolled_back"), ended
     assert run["alarm"].startswith("flyball-deliveries-")
     assert run["alarm"] in ended.said
     assert cloud.served_version() == "1"
-    assert pointer(cloud).endswith("/1")
+    assert cloud.pointer().endswith("/1")
     assert caller.versions == ["1"]
 
 
@@ -143,21 +126,8 @@ def test_rolling_back_returns_to_the_version_before(cloud: Cloud, serving: list[
 
     assert (ended.code, ended.outcome) == (0, "promoted"), ended
     assert initial(cloud.served_version())
-    assert pointer(cloud) == "none"
+    assert cloud.pointer() == "none"
     assert caller.statuses.keys() == {200}
-
-
-def wait_for_step(cloud: Cloud, step: str, *, seconds: float = 120.0) -> None:
-    """Until a run under way has come to a step."""
-    states, end = cloud.client("stepfunctions"), time.monotonic() + seconds
-    machine = next(each["stateMachineArn"] for each in states.list_state_machines()["stateMachines"])
-    while time.monotonic() < end:
-        for execution in states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
-            events = states.get_execution_history(executionArn=execution["executionArn"])["events"]
-            if any(event.get("stateEnteredEventDetails", {}).get("name") == step for event in events):
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no run came to {step}")
 
 
 def process_of(cloud: Cloud, *words: str) -> int:
@@ -177,14 +147,14 @@ def process_of(cloud: Cloud, *words: str) -> int:
 
 def test_a_training_that_is_killed_ends_the_run_as_failed_with_the_reason(cloud: Cloud, serving: list[Serving]) -> None:
     process = cloud.begin("retrain", PACKAGE)
-    wait_for_step(cloud, "Train")
+    cloud.wait_for_step("Train")
 
     os.kill(process_of(cloud, "container", "train"), signal.SIGKILL)
     cloud.pass_time(process)
 
     said = process.communicate()[0]
     assert (process.returncode, said.partition(":")[0]) == (1, "failed"), said
-    assert newest(cloud)["outcome"] == "failed"
+    assert cloud.newest()["outcome"] == "failed"
     assert cloud.history()["running"] is None
     assert initial(cloud.served_version())
 
@@ -193,21 +163,21 @@ def test_a_model_server_that_is_killed_in_the_bake_leaves_a_named_end_and_nothin
     cloud: Cloud, serving: list[Serving]
 ) -> None:
     process = cloud.begin("retrain", PACKAGE)
-    wait_for_step(cloud, "Bake")
+    cloud.wait_for_step("Bake")
 
     os.kill(process_of(cloud, "container", "serve"), signal.SIGKILL)
     cloud.pass_time(process)
 
     process.communicate()
-    assert newest(cloud)["outcome"] in {"promoted", "rolled_back"}
+    assert cloud.newest()["outcome"] in {"promoted", "rolled_back"}
     assert cloud.history()["running"] is None
-    assert config_in_service(cloud)
+    assert cloud.config_in_service()
     assert len(cloud.own_configs()) <= RETAINED
 
 
 def test_a_cloud_that_is_killed_in_the_middle_goes_on_to_a_named_end(cloud: Cloud, serving: list[Serving]) -> None:
     runs, process = len(cloud.history()["runs"]), cloud.begin("retrain", PACKAGE)
-    wait_for_step(cloud, "Train")
+    cloud.wait_for_step("Train")
 
     serving[-1].stop(signal.SIGKILL)
     process.kill()

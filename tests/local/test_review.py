@@ -154,6 +154,6 @@ def test_diff_runs_the_real_command_line_and_compares_the_cost(checkout: Checkou
     assert ", no change" in unchanged.stdout
     assert "[~] AWS::SageMaker::EndpointConfig" in changed.stderr
     (tumours,) = (each for each in json.loads(changed.stdout) if each["owner"] == "tumours")
-    assert tumours["gone"] == ["AWS::SageMaker::Endpoint 1 x ml.c7i.large: $78.18"]
-    assert tumours["new"] == ["AWS::SageMaker::Endpoint 1 x ml.c7i.xlarge: $156.37"]
+    assert tumours["gone"] == ["AWS::SageMaker::Endpoint 1 to 2 x ml.c7i.large: $78.18 to $156.37"]
+    assert tumours["new"] == ["AWS::SageMaker::Endpoint 1 to 2 x ml.c7i.xlarge: $156.37 to $312.73"]
     assert tumours["difference_usd"] == pytest.approx(0.1071 * 730)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from botocore import xform_name
 
@@ -54,6 +54,7 @@ from local.services.cloudformation.templates import (
     parse,
     template_text,
 )
+from local.services.pages import Pages
 
 Arguments: TypeAlias = Mapping[str, Json]
 Result: TypeAlias = dict[str, Json]
@@ -61,6 +62,7 @@ Result: TypeAlias = dict[str, Json]
 THREADS = 16
 PAGE_EVENTS = 100
 PAGE = 100
+PAGES = Pages("NextToken", refusal=lambda _token: invalid("Invalid NextToken"))
 OPERATIONS = words("""
     ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet DescribeEvents
     DescribeStackEvents DescribeStackResource DescribeStackResources DescribeStacks ExecuteChangeSet GetTemplate
@@ -155,7 +157,7 @@ class CloudFormationApi:
         """A change set with a page of its changes."""
         change_set = self._change_set(arguments)
         shows_values = arguments.get("IncludePropertyValues", False)
-        page, token = _page(change_set.changes, arguments, size=PAGE)
+        page, token = PAGES.cut(change_set.changes, arguments, size=PAGE)
         request = change_set.request
         return {
             **described_change_set(change_set),
@@ -166,14 +168,14 @@ class CloudFormationApi:
             "Tags": tag_list(request.tags) or None,
             "Changes": [change if shows_values else without_values(change) for change in page],
             "OnStackFailure": change_set.on_failure or None,
-            "NextToken": token,
+            **token,
         }
 
     def list_change_sets(self, arguments: Arguments) -> Result:
         """The change sets of a stack."""
         state = self._existing(arguments["StackName"])
-        page, token = _page(self.operations.records.change_sets.of(state.stack_id), arguments, size=PAGE)
-        return {"Summaries": [described_change_set(change_set) for change_set in page], "NextToken": token}
+        page, token = PAGES.cut(self.operations.records.change_sets.of(state.stack_id), arguments, size=PAGE)
+        return {"Summaries": [described_change_set(change_set) for change_set in page], **token}
 
     def delete_change_set(self, arguments: Arguments) -> Result:
         """Forgets a change set; one that is not there counts as forgotten."""
@@ -256,15 +258,15 @@ class CloudFormationApi:
                 raise no_stack(arguments["StackName"])
             return {"Stacks": [described_stack(state, records.events)]}
         living = [state for state in records.stacks.all() if state.status is not Status.DELETE_COMPLETE]
-        page, token = _page(living, arguments, size=PAGE)
-        return {"Stacks": [described_stack(state, records.events) for state in page], "NextToken": token}
+        page, token = PAGES.cut(living, arguments, size=PAGE)
+        return {"Stacks": [described_stack(state, records.events) for state in page], **token}
 
     def list_stacks(self, arguments: Arguments) -> Result:
         """Every stack there ever was, or those in some states."""
         records, wanted = self.operations.records, arguments.get("StackStatusFilter", [])
         states = [state for state in records.stacks.all() if not wanted or state.status in wanted]
-        page, token = _page(states, arguments, size=PAGE)
-        return {"StackSummaries": [summarised_stack(state, records.events) for state in page], "NextToken": token}
+        page, token = PAGES.cut(states, arguments, size=PAGE)
+        return {"StackSummaries": [summarised_stack(state, records.events) for state in page], **token}
 
     def rollback_stack(self, arguments: Arguments) -> Result:
         """Begins to undo what a failed operation without a rollback has left."""
@@ -303,8 +305,8 @@ class CloudFormationApi:
         """A stack's events, the newest first."""
         state = self._existing(arguments["StackName"])
         newest_first = self.operations.records.events.of(state.stack_id)[::-1]
-        page, token = _page(newest_first, arguments, size=PAGE_EVENTS)
-        return {"StackEvents": [described_event(event) for event in page], "NextToken": token}
+        page, token = PAGES.cut(newest_first, arguments, size=PAGE_EVENTS)
+        return {"StackEvents": [described_event(event) for event in page], **token}
 
     def describe_events(self, arguments: Arguments) -> Result:
         """Events by operation, or those of a change set, of which there are none: it is planned in one piece."""
@@ -320,8 +322,8 @@ class CloudFormationApi:
             for event in events
             if wanted in (None, event.operation_id) and (event.is_failure or not only_failed)
         ]
-        page, token = _page(found, arguments, size=PAGE_EVENTS)
-        return {"OperationEvents": page, "NextToken": token}
+        page, token = PAGES.cut(found, arguments, size=PAGE_EVENTS)
+        return {"OperationEvents": page, **token}
 
     def describe_stack_resources(self, arguments: Arguments) -> Result:
         """A stack's resources, or one of them."""
@@ -349,8 +351,8 @@ class CloudFormationApi:
         """A stack's resources, page by page."""
         state = self._existing(arguments["StackName"])
         resources = described_resources(state, self.operations.records.events)
-        page, token = _page(resources, arguments, size=PAGE)
-        return {"StackResourceSummaries": [_last_updated(resource) for resource in page], "NextToken": token}
+        page, token = PAGES.cut(resources, arguments, size=PAGE)
+        return {"StackResourceSummaries": [_last_updated(resource) for resource in page], **token}
 
     def get_template(self, arguments: Arguments) -> Result:
         """The text of a stack's or a change set's template, as it was handed in."""
@@ -390,8 +392,8 @@ class CloudFormationApi:
             for state in self.operations.records.stacks.all()
             for name, value in state.exports.items()
         ]
-        page, token = _page(exports, arguments, size=PAGE)
-        return {"Exports": page, "NextToken": token}
+        page, token = PAGES.cut(exports, arguments, size=PAGE)
+        return {"Exports": page, **token}
 
     def list_imports(self, arguments: Arguments) -> Result:
         """The stacks that import an export."""
@@ -399,8 +401,8 @@ class CloudFormationApi:
         users = importers(self.operations.records.stacks, [name]).get(name, [])
         if not users:
             raise invalid(f"Export '{name}' is not imported by any stack.")
-        page, token = _page(users, arguments, size=PAGE)
-        return {"Imports": page, "NextToken": token}
+        page, token = PAGES.cut(users, arguments, size=PAGE)
+        return {"Imports": page, **token}
 
     def _existing(self, name_or_id: str) -> StackState:
         state = self.operations.state(name_or_id)
@@ -454,15 +456,6 @@ class CloudFormationApi:
             if any(resource.physical_id == physical_id for resource in state.resources.values()):
                 return state
         raise invalid(f"Stack for {physical_id} does not exist")
-
-
-def _page(items: Any, arguments: Arguments, *, size: int) -> tuple[list[Any], str | None]:
-    """One page of `items`, and the token of the next. A token is the number of items before it."""
-    token = arguments.get("NextToken", "0")
-    if not token.isdigit():
-        raise invalid("Invalid NextToken")
-    start = int(token)
-    return list(items[start : start + size]), str(start + size) if start + size < len(items) else None
 
 
 def _disables_rollback(arguments: Arguments) -> bool:

@@ -21,7 +21,7 @@ from local.services.cloudwatch.evaluation import State
 from local.services.cloudwatch.evaluator import AlarmEvaluator
 from local.services.cloudwatch.history import AlarmHistory, HistoryItem
 from local.services.cloudwatch.metric import dimensions_in
-from local.services.cloudwatch.next_token import next_token, position
+from local.services.cloudwatch.paging import PAGES
 
 MOST_RECORDS: Final = 100
 COMPOSITE_FIRST: Final = {"CompositeAlarm": 0, "MetricAlarm": 1}
@@ -108,13 +108,11 @@ class AlarmOperations:
             raise Unsupported("alarms on logs (LogAlarm)")
         found = [alarm for alarm in self._asked_for(arguments) if type(alarm).__name__ in kinds]
         found.sort(key=lambda alarm: (COMPOSITE_FIRST[type(alarm).__name__], alarm.name))
-        limit = int(arguments.get("MaxRecords") or MOST_RECORDS)
-        first = position(arguments.get("NextToken"))
-        page = found[first : first + limit]
+        page, token = PAGES.cut(found, arguments, size=int(arguments.get("MaxRecords") or MOST_RECORDS))
         return {
             "MetricAlarms": [alarm.described() for alarm in page if isinstance(alarm, MetricAlarm)],
             "CompositeAlarms": [alarm.described() for alarm in page if isinstance(alarm, CompositeAlarm)],
-            **next_token(first + limit, total=len(found)),
+            **token,
         }
 
     def describe_alarms_for_metric(self, arguments: Arguments) -> dict[str, Any]:
@@ -138,10 +136,8 @@ class AlarmOperations:
         found = [item for item in self.history.items() if _is_asked_for(item, arguments)]
         if arguments.get("ScanBy") != "TimestampAscending":
             found.reverse()
-        limit = int(arguments.get("MaxRecords") or MOST_RECORDS)
-        first = position(arguments.get("NextToken"))
-        page = [item.described() for item in found[first : first + limit]]
-        return {"AlarmHistoryItems": page, **next_token(first + limit, total=len(found))}
+        page, token = PAGES.cut(found, arguments, size=int(arguments.get("MaxRecords") or MOST_RECORDS))
+        return {"AlarmHistoryItems": [item.described() for item in page], **token}
 
     @property
     def _now(self) -> float:

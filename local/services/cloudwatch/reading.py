@@ -13,7 +13,7 @@ from local.services.cloudwatch.expressions.evaluate import Queries, Query, check
 from local.services.cloudwatch.expressions.functions import members_of
 from local.services.cloudwatch.expressions.values import Grid, Series
 from local.services.cloudwatch.metric import Metric, check_unit
-from local.services.cloudwatch.next_token import next_token, position
+from local.services.cloudwatch.paging import PAGES
 from local.services.cloudwatch.samples import Samples
 from local.services.cloudwatch.statistics import SIMPLE, statistic
 from local.services.cloudwatch.store import MetricStore
@@ -87,10 +87,8 @@ class MetricReading:
             for metric in self._store.metrics(now, is_recent=recently is not None)
             if _is_listed(metric, arguments)
         ]
-        first = position(arguments.get("NextToken"))
-        last = first + METRICS_A_PAGE
-        page = [metric.document() for metric in found[first:last]]
-        return {"Metrics": page, **next_token(last, total=len(found))}
+        page, token = PAGES.cut(found, arguments, size=METRICS_A_PAGE)
+        return {"Metrics": [metric.document() for metric in page], **token}
 
     def _grid(self, arguments: Arguments, period: int) -> Grid:
         """From StartTime, rounded down as CloudWatch rounds it: the older, the more."""
@@ -138,7 +136,7 @@ def _result(query: Query, series: Series, *, is_ascending: bool) -> dict[str, An
 def _page(results: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]:
     """At most MaxDatapoints of all results together, then a token for the rest."""
     limit = int(arguments.get("MaxDatapoints") or DATAPOINTS_A_PAGE)
-    first = position(arguments.get("NextToken"))
+    first = PAGES.position(arguments)
     total = sum(len(result["Values"]) for result in results)
     shown, passed = [], 0
     for result in results:
@@ -149,7 +147,7 @@ def _page(results: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]
             times, values = result["Timestamps"][begin:end], result["Values"][begin:end]
             shown.append({**result, "Timestamps": times, "Values": values, "StatusCode": status})
         passed += count
-    return {"MetricDataResults": shown, "Messages": [], **next_token(first + limit, total=total)}
+    return {"MetricDataResults": shown, "Messages": [], **PAGES.next(first + limit, total=total)}
 
 
 def _is_listed(metric: Metric, arguments: Arguments) -> bool:

@@ -1,13 +1,15 @@
-"""Answers in pages: a token says how many entries were given before."""
+"""The pages of Step Functions' answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from local.services.pages import Pages
 from local.services.states.failures import StatesRefused
 
 DEFAULT_PAGE: Final = 100
+PAGES: Final = Pages("nextToken", refusal=lambda token: StatesRefused("InvalidToken", f"Invalid Token: '{token}'"))
 
 
 def page(member: str, entries: Sequence[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,11 +17,5 @@ def page(member: str, entries: Sequence[Any], arguments: Mapping[str, Any]) -> d
 
     Raises: StatesRefused for a token that is none.
     """
-    token = arguments.get("nextToken", "0")
-    if not token.isdigit():
-        raise StatesRefused("InvalidToken", f"Invalid Token: '{token}'")
-    start, size = int(token), arguments.get("maxResults") or DEFAULT_PAGE
-    found: dict[str, Any] = {member: list(entries[start : start + size])}
-    if start + size < len(entries):
-        found["nextToken"] = str(start + size)
-    return found
+    shown, token = PAGES.cut(entries, arguments, size=arguments.get("maxResults") or DEFAULT_PAGE)
+    return {member: shown, **token}

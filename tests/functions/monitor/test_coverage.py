@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from functions.monitor.coverage import Coverage, answered_between, captured_between, complete_until
+from functions.gateway.metrics import Metric
+from functions.monitor.coverage import (
+    Coverage,
+    answered_between,
+    captured_between,
+    complete_until,
+    counted_between,
+)
 from model_packages.profile.baseline import Baseline
 from tests.functions.monitor.cloud import Cloud
 from tests.functions.monitor.flowers import NOON
@@ -28,6 +36,32 @@ def test_answered_are_the_requests_that_neither_the_gateway_nor_the_model_refuse
     answered = answered_between(cloud.client(), package="flowers", begin=NOON, end=NOON + 2 * HOUR)
 
     assert answered == 124
+
+
+class TwoPages:
+    """Answers as CloudWatch does where it has more to say; knows what it was asked by which token."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    def get_metric_data(self, **arguments: Any) -> Any:
+        token = arguments.get("NextToken")
+        self.asked.append(token)
+        first, second = (query["Id"] for query in arguments["MetricDataQueries"])
+        if token is None:
+            return {"MetricDataResults": [{"Id": first, "Values": [1.0, 2.0]}], "NextToken": "second"}
+        return {"MetricDataResults": [{"Id": second, "Values": [10.0]}, {"Id": first, "Values": [4.0]}]}
+
+
+def test_what_was_counted_is_added_up_over_all_pages() -> None:
+    source = TwoPages()
+
+    found = counted_between(
+        source, (Metric.REQUESTS, Metric.LABELS), package="flowers", begin=NOON, end=NOON + 2 * HOUR
+    )
+
+    assert found == (7.0, 10.0)
+    assert source.asked == [None, "second"]
 
 
 def test_an_hour_is_complete_half_an_hour_after_its_end() -> None:

@@ -41,7 +41,8 @@ class Cloud:
     """Log groups and streams, with time and line."""
     alarms: dict[str, str] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
-    """Of the gateway's metrics, over any time."""
+    """Of the gateway's metrics, over any time, on each page of an answer."""
+    metric_pages: int = 1
     mails: list[dict[str, str]] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -159,8 +160,9 @@ class _Operations:
         def value(query: Arguments) -> float:
             return cloud.sums.get(query["MetricStat"]["Metric"]["MetricName"], 0.0)
 
-        queries = arguments["MetricDataQueries"]
-        return {"MetricDataResults": [{"Id": query["Id"], "Values": [value(query)]} for query in queries]}
+        queries, page = arguments["MetricDataQueries"], int(arguments.get("NextToken", "1"))
+        more = {"NextToken": str(page + 1)} if page < cloud.metric_pages else {}
+        return {"MetricDataResults": [{"Id": query["Id"], "Values": [value(query)]} for query in queries], **more}
 
     @staticmethod
     def put_metric_data(cloud: Cloud, arguments: Arguments) -> Any:

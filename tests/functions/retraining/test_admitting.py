@@ -13,6 +13,9 @@ from functions.retraining.loop_state import ChampionRecord, LabelCount, LoopStat
 from functions.retraining.triggers import TriggerKind
 from functions.shared import layout
 from model_packages.errors import OperatorError
+from model_packages.profile.intervals import Estimate
+from model_packages.profile.quality_baseline import QualityBaseline
+from model_packages.profile.quality_fields import QualityFields
 from tests.functions.monitor.cloud import When
 from tests.functions.retraining.cloud import ARTIFACTS, CAPTURES, PARAMETER, Cloud
 from tests.functions.retraining.loops import (
@@ -250,6 +253,16 @@ def test_labels_of_a_package_whose_predictions_are_not_judged_are_counted_by_the
     assert answer["admitted"] is True
 
 
+@pytest.mark.parametrize(("pages", "is_admitted"), [(1, False), (2, True)])
+def test_labels_that_the_gateway_counted_are_read_page_by_page(pages: int, *, is_admitted: bool) -> None:
+    cloud = Cloud(sums={"Labels": 250.0}, metric_pages=pages)
+
+    event = step_of("one", trigger={"kind": "drift"})
+    answer = core_on(cloud, is_judged=False).admitting.admit(event)
+
+    assert answer["admitted"] is is_admitted
+
+
 def test_a_lock_of_an_execution_that_is_over_is_settled_first() -> None:
     cloud = running(Cloud(), "dead")
     admit(cloud, "dead")
@@ -297,8 +310,11 @@ def test_of_two_runs_that_ask_at_once_one_gets_the_lock(at: int, kind: str) -> N
     assert lock.run == ("two" if len(answers) == 2 and answers[0]["admitted"] else "one")
 
 
-def quality(accuracy: float) -> dict[str, object]:
-    return {"metrics": {"accuracy": {"value": accuracy}}, "loss_scale": 1.0}
+def quality(accuracy: float) -> bytes:
+    fields = QualityFields(form="class", metric="accuracy", prediction="species", label="species")
+    metrics = {"accuracy": Estimate(accuracy, accuracy, accuracy)}
+    holdout = QualityBaseline(fields, rows=100, loss=1 - accuracy, loss_scale=1.0, metrics=metrics)
+    return holdout.to_json().encode()
 
 
 COSTS = {"run_usd": 40.0, "error_usd": 1.0}
@@ -311,7 +327,7 @@ COSTS = {"run_usd": 40.0, "error_usd": 1.0}
 def test_the_cost_of_errors_is_measured_by_labels(requests: int, reason: str | None) -> None:
     cloud = Cloud(sums={"Requests": float(requests)})
     LoopStore(cloud.client(), ARTIFACTS, KEY).change(lambda state: replace(state, begun=NOON - 5 * DAY))
-    cloud.put_json(ARTIFACTS, "initial/quality.json", quality(0.9))
+    cloud.objects[ARTIFACTS, "initial/quality.json"] = quality(0.9)
     put_labels(cloud, NOON - 6 * DAY, 600, accuracy=0.1)  # before the loop first looked
     put_labels(cloud, NOON - DAY, 600, accuracy=0.8)
 

@@ -33,7 +33,7 @@ from functions.retraining.loop_state import (
 from functions.retraining.triggers import Trigger, TriggerKind
 from model_packages.errors import OperatorError
 from tests.functions.retraining.cloud import ARTIFACTS, Cloud
-from tests.functions.retraining.loops import DAY, GROUP, HOUR, KEY, NOON
+from tests.functions.retraining.loops import DAY, GROUP, HOUR, KEY, NOON, SETTINGS
 
 DRIFT = Trigger(kind=TriggerKind.DRIFT, alarm="flowers-Drift", reason="petals are longer")
 RUN = RunRecord(
@@ -103,6 +103,12 @@ def test_a_state_of_another_format_is_refused_with_what_to_do() -> None:
 
 def test_before_the_first_state_there_is_an_empty_one(s3: Any) -> None:
     assert store_on(s3).read() == LoopState()
+
+
+def test_a_package_s_state_lies_below_its_name_as_aws_has_it() -> None:
+    store = LoopStore.of(Cloud().client(), replace(SETTINGS, package="wild_flowers"))
+
+    assert (store.bucket, store.key) == (ARTIFACTS, "wild-flowers/retraining/state.json")
 
 
 def test_what_was_changed_is_read(s3: Any) -> None:

@@ -121,7 +121,7 @@ async def test_a_new_server_that_dies_in_the_bake_is_started_again_and_the_other
     await advance(cloud, 300)
     await cloud.settle()
 
-    assert meanwhile == {"ok": 5}
+    assert meanwhile.total() == meanwhile["ok"] + meanwhile["fine"] == 5  # it may be back already
     assert cloud.described["EndpointConfigName"] == "fine"
     assert await answers(cloud, 5) == {"fine": 5}
 

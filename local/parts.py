@@ -130,10 +130,16 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
     )
     state = MotoState(account_id=ACCOUNT, region=REGION, registered=registry.containers, now=site.clock.now)
     board = AnnouncedBoard(state, site.bus.put_event, site.clock.now)
+    capture = DataCapture(timers=site.timers, store=site.clients("s3"), role=machine.role, log=site.lines.write)
+
+    async def flush() -> None:
+        await capture.flush()
+        await site.lines.flush()  # after the records: one that could not be stored is a line
+
     endpoints = Endpoints(
         make_fleet=partial(_build_fleet, machine),
         board=board,
-        flush=site.lines.flush,
+        flush=flush,
         timers=site.timers,
         clock=site.clock,
         watch_alarms=reading_with(lambda role: site.clients_of(role, "SageMaker")("cloudwatch")),
@@ -157,7 +163,6 @@ def start_sagemaker(site: Site, images: Images, stack: AsyncExitStack) -> SageMa
     runtime = RuntimeService(
         endpoints=endpoints, session=site.session, clock=site.clock, region=Region(ACCOUNT, REGION)
     )
-    capture = DataCapture(timers=site.timers, store=site.clients("s3"), role=machine.role, log=site.lines.write)
     runtime.observe(capture.observe)
     runtime.observe(lambda record: endpoints.invoked(record.invocation.endpoint))
     return SageMaker(state, endpoints, control_plane, runtime, capture, jobs, processing)

@@ -159,6 +159,23 @@ def test_a_training_that_is_killed_ends_the_run_as_failed_with_the_reason(cloud:
     assert initial(cloud.served_version())
 
 
+def test_a_run_that_is_stopped_ends_as_failed_and_its_training_with_it(cloud: Cloud, serving: list[Serving]) -> None:
+    process = cloud.begin("retrain", PACKAGE)
+    cloud.wait_for_step("Train")
+    process_of(cloud, "container", "train")
+    (execution,) = cloud.executions()
+
+    cloud.client("stepfunctions").stop_execution(executionArn=execution, cause="it was the wrong day")
+    cloud.pass_time(process)
+
+    jobs = cloud.client("sagemaker").list_training_jobs(SortBy="CreationTime", SortOrder="Descending")
+    run = cloud.newest()
+    assert jobs["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Stopped"
+    assert (run["outcome"], run["version"]) == ("failed", None)
+    assert "its execution was stopped" in run["why"]
+    assert cloud.history()["running"] is None
+
+
 def test_a_model_server_that_is_killed_in_the_bake_leaves_a_named_end_and_nothing_behind(
     cloud: Cloud, serving: list[Serving]
 ) -> None:
@@ -183,9 +200,7 @@ def test_a_cloud_that_is_killed_in_the_middle_goes_on_to_a_named_end(cloud: Clou
     process.kill()
     process.communicate()
     serving.append(cloud.checkout.up())
-    end = time.monotonic() + 300.0
-    while len(cloud.history()["runs"]) == runs and time.monotonic() < end:
-        time.sleep(0.05)
+    cloud.pass_time_while(lambda: cloud.executions() or len(cloud.history()["runs"]) == runs)
 
     history = cloud.history()
     assert len(history["runs"]) > runs

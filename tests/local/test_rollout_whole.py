@@ -44,6 +44,12 @@ CANARY = {
     "MaximumExecutionTimeoutInSeconds": 1800,
 }
 ALARMS = {"Alarms": [{"AlarmName": "errors"}]}
+CAPTURE = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://artifacts/captured",
+    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+}
 
 
 @pytest.fixture
@@ -320,6 +326,29 @@ async def test_a_cloud_that_ends_in_the_middle_of_an_update_has_rolled_it_back(t
     assert "PendingDeploymentSummary" not in described
     assert described["ProductionVariants"][0]["DesiredInstanceCount"] == 5
     assert answers == {"ok": 20}
+
+
+async def test_what_was_captured_lies_there_when_the_endpoint_is_gone(tmp_path: Path) -> None:
+    def story(cloud: LocalCloud) -> list[str]:
+        scene = Scene(cloud)
+        scene.versions(scene.role("cloudwatch:DescribeAlarms"), "ok")
+        sagemaker = scene.client("sagemaker")
+        variant = {"VariantName": "main", "ModelName": "ok", "InstanceType": "ml.c7i.large", "InitialInstanceCount": 1}
+        sagemaker.create_endpoint_config(
+            EndpointConfigName="captured", ProductionVariants=[variant], DataCaptureConfig=CAPTURE
+        )
+        scene.create("captured")
+        scene.invoke(3)
+        sagemaker.delete_endpoint(EndpointName="digits")
+        scene.until(lambda: not sagemaker.list_endpoints()["Endpoints"])
+        found = scene.client("s3").list_objects_v2(Bucket="artifacts", Prefix="captured/").get("Contents", [])
+        bodies = [scene.client("s3").get_object(Bucket="artifacts", Key=each["Key"])["Body"].read() for each in found]
+        return [line for body in bodies for line in body.decode().splitlines()]
+
+    async with running(tmp_path) as cloud:
+        lines = await asyncio.to_thread(story, cloud)
+
+    assert len(lines) == 3
 
 
 async def test_a_stack_does_not_wait_for_a_bake_in_which_nobody_asks_anything(tmp_path: Path) -> None:

@@ -217,7 +217,8 @@ class Endpoints:
         traffic = self._traffic.pop(endpoint, Traffic())
         replaced = [task for task, name in self._draining.items() if name == endpoint]
         await asyncio.gather(*(fleet.drain() for fleet, _share in traffic.shares), *replaced)
-        # A line that came later would make the log group again, which whoever deletes the endpoint deletes next.
+        # A record that came later would find its role deleted, and a line would make the log group again: whoever
+        # deletes the endpoint deletes both next.
         await self._flush()
         self._board.remove(endpoint)
 

@@ -44,6 +44,8 @@ class Admission:
     reason: str = ""
     dropped: str = ""
     """Why the deferred trigger is not waited for any longer; empty where it is, or where there is none."""
+    waits: str = ""
+    """Why it waits on, where a look found that."""
 
 
 def decide(state: LoopState, trigger: Trigger, *, facts: Facts, settings: Retraining, now: datetime) -> Admission:
@@ -100,14 +102,15 @@ def schedule_is_due(state: LoopState, settings: Retraining, now: datetime) -> bo
 
 def _look(state: LoopState, look: Trigger, *, facts: Facts, settings: Retraining, now: datetime) -> Admission:
     """The deferred trigger first, then the schedule, then new labels: the first that may run now."""
-    dropped, waiting = _dropped(state, facts, settings), []
+    dropped, waiting, waits = _dropped(state, facts, settings), [], ""
     for trigger in _found(state, facts=facts, settings=settings, now=now, has_deferred=not dropped):
         reason = why_not_now(state, trigger.kind, facts=facts, settings=settings, now=now)
         if not reason:
             return Admission(verdict="admitted", trigger=trigger, dropped=dropped)
+        waits = reason if trigger.kind in BY_ALARM else waits
         waiting.append(f"{trigger.kind}: {reason}")
     reason = "; ".join(waiting) or dropped or "nothing asks for a run"
-    return Admission(verdict="nothing", trigger=look, reason=reason, dropped=dropped)
+    return Admission(verdict="nothing", trigger=look, reason=reason, dropped=dropped, waits=waits)
 
 
 def _dropped(state: LoopState, facts: Facts, settings: Retraining) -> str:
@@ -116,7 +119,7 @@ def _dropped(state: LoopState, facts: Facts, settings: Retraining) -> str:
     trigger = state.deferred.trigger
     if trigger.kind.value not in settings.triggers:
         return f"retraining.triggers does not have {trigger.kind} any more; it has {_listed(settings)}"
-    if trigger.kind not in facts.alarming:
+    if not any(kind.value in settings.triggers for kind in facts.alarming):  # it may wait for another's alarm by now
         return f"the alarm {trigger.alarm or trigger.kind} is not in ALARM any more"
     return ""
 

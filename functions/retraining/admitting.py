@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.retraining.admission import Admission, decide
+from functions.retraining.admission import Admission, decide, moment
 from functions.retraining.champion import Champion, Champions
 from functions.retraining.facts import FactsSource, Gathered
 from functions.retraining.jobs import job_name
@@ -127,12 +127,11 @@ class Admitting:
 
 
 def since_when(state: LoopState, trigger: Trigger, *, now: datetime) -> Trigger:
-    """An alarm's trigger with the moment at which it first asked: now, unless one of its kind waits already."""
+    """An alarm's trigger with the moment at which an alarm first asked: now, unless it joins one that waits already."""
     if trigger.kind not in BY_ALARM or trigger.since:
         return trigger
-    waiting = state.deferred.trigger if state.deferred is not None else None
-    is_known = waiting is not None and waiting.kind is trigger.kind and waiting.since
-    return replace(trigger, since=waiting.since if waiting and is_known else now.isoformat())
+    joined = _joined(state, trigger)
+    return replace(trigger, since=(joined.trigger.since if joined else "") or now.isoformat())
 
 
 def _changed(
@@ -145,7 +144,11 @@ def _changed(
             at=asked.now, kind=begun.deferred.trigger.kind, reason=admission.dropped, run=begun.deferred.run
         )
         begun = replace(begun.with_skipped(dropped), deferred=None)
+    if admission.waits and begun.deferred is not None:
+        begun = replace(begun, deferred=replace(begun.deferred, reason=admission.waits))
     if admission.verdict == "admitted":
+        if admission.trigger.kind in BY_ALARM and begun.deferred is not None:
+            begun = replace(begun, deferred=replace(begun.deferred, trigger=admission.trigger))  # its run answers both
         return replace(begun, lock=_lock(admission, asked, champion=champion, labels=gathered.labels))
     if admission.verdict == "skipped":
         skipped = Skipped(at=asked.now, kind=asked.trigger.kind, reason=admission.reason, run=asked.run)
@@ -164,16 +167,29 @@ def _lock(admission: Admission, asked: Asked, *, champion: Champion, labels: Lab
     )
 
 
+def _joined(state: LoopState, trigger: Trigger) -> Deferred | None:
+    """The alarm's trigger that waits and whose run will answer this one too.
+
+    A run that is under way answers what waited for it, and perhaps not what comes meanwhile.
+    """
+    waiting = state.deferred
+    if waiting is None or (state.lock is not None and waiting.trigger.kind is not trigger.kind):
+        return None
+    return waiting
+
+
 def _deferring(state: LoopState, admission: Admission, asked: Asked) -> LoopState:
-    """One trigger waits: the newest. One of another kind that waited gives way, with the reason."""
-    before = state.deferred
-    since = before.since if before else asked.now
-    if before is not None and before.trigger.kind is not asked.trigger.kind:
-        reason = f"the trigger {asked.trigger.kind} waits in its place: {admission.reason}"
-        skipped = Skipped(at=asked.now, kind=before.trigger.kind, reason=reason, run=before.run)
-        state, since = state.with_skipped(skipped), asked.now
-    deferred = Deferred(trigger=asked.trigger, since=since, reason=admission.reason, run=asked.run)
-    return replace(state, deferred=deferred)
+    """One trigger waits: the first, or the newest beside a run. The other one gives way, with the reason."""
+    before, joined, kind = state.deferred, _joined(state, asked.trigger), asked.trigger.kind
+    if joined is not None and joined.trigger.kind is not kind:
+        waits = f"the trigger {joined.trigger.kind} has waited since {moment(joined.since)}, and its run answers both"
+        skipped = Skipped(at=asked.now, kind=kind, reason=f"{waits}: {admission.reason}", run=asked.run)
+        return replace(state.with_skipped(skipped), deferred=replace(joined, reason=admission.reason))
+    if before is not None and joined is None:
+        reason = f"the trigger {kind} waits in its place: {admission.reason}"
+        state = state.with_skipped(Skipped(at=asked.now, kind=before.trigger.kind, reason=reason, run=before.run))
+    since = joined.since if joined else asked.now
+    return replace(state, deferred=Deferred(trigger=asked.trigger, since=since, reason=admission.reason, run=asked.run))
 
 
 def _only_from(expected: LoopState, found: LoopState, changed: LoopState) -> LoopState:

@@ -76,8 +76,8 @@ class FactsSource:
             return False
         if trigger.kind is not TriggerKind.LOOK:
             return True
-        is_alarming = state.deferred is not None and state.deferred.trigger.kind in alarming
         settings = self.config.retraining
+        is_alarming = any(kind.value in settings.triggers for kind in alarming)
         return is_alarming or TriggerKind.LABELS.value in settings.triggers or schedule_is_due(state, settings, now)
 
     def _alarming(self, deferred: Deferred) -> frozenset[TriggerKind]:

@@ -5,6 +5,7 @@ One cloud serves all tests, in the order in which they stand here: what one leav
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,26 @@ def test_there_is_no_difference_then(operator: Operator, assembly: Path) -> None
     printed = operator.cdk("diff", assembly=assembly).ok()
 
     assert "Number of stacks with differences: 0" in printed.output
+
+
+def test_flyball_diff_runs_it_too_and_compares_the_cost(operator: Operator) -> None:
+    declared = operator.checkout.root / "model_packages" / "digits" / "package.toml"
+    before = declared.read_text(encoding="utf-8")
+
+    unchanged = operator.checkout.flyball("diff")
+    declared.write_text(before.replace("ml.g6.xlarge", "ml.c7i.xlarge"), encoding="utf-8")
+    changed = operator.checkout.flyball("diff", "--json")
+    declared.write_text(before, encoding="utf-8")
+
+    assert "Number of stacks with differences: 0" in unchanged.stdout, unchanged.stderr
+    assert "  digits: $" in unchanged.stdout
+    assert ", no change" in unchanged.stdout
+    assert "[~] AWS::SageMaker::EndpointConfig" in changed.stderr
+    (digits,) = (each for each in json.loads(changed.stdout) if each["owner"] == "digits")
+    (gone,), (new,) = digits["gone"], digits["new"]
+    assert gone.startswith("AWS::SageMaker::Endpoint 2 to 4 x ml.g6.xlarge: $")
+    assert new.startswith("AWS::SageMaker::Endpoint 2 to 4 x ml.c7i.xlarge: $")
+    assert digits["difference_usd"] == pytest.approx(2 * (0.2142 - 1.127) * 730, abs=2)
 
 
 def test_a_setting_that_is_edited_is_seen_by_diff_and_changed_in_place(operator: Operator, assembly: Path) -> None:

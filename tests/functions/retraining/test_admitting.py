@@ -182,17 +182,73 @@ def test_drift_that_went_away_is_dropped_with_the_reason() -> None:
     assert state_of(cloud).deferred is None
 
 
-def test_one_trigger_waits_and_the_other_is_noted() -> None:
+def test_the_first_trigger_waits_and_another_alarm_joins_it() -> None:
     cloud = Cloud()
-    admit(cloud, "drifted", kind="drift", alarm="flowers-Drift")
-    admit(cloud, "drifted again", kind="drift", alarm="flowers-Drift", now=NOON + HOUR)
+    admit(cloud, "drifted", kind="drift", alarm="flowers-Drift", since="")
+    admit(cloud, "drifted again", kind="drift", alarm="flowers-Drift", since="", now=NOON + HOUR)
+    put_labels(cloud, NOON + HOUR, 20)
 
-    admit(cloud, "worse", kind="quality", alarm="flowers-LowQuality", now=NOON + 2 * HOUR)
+    worse = admit(cloud, "worse", kind="quality", alarm="flowers-LowQuality", since="", now=NOON + 3 * HOUR)
 
     state = state_of(cloud)
     assert state.deferred is not None
-    assert (state.deferred.run, state.deferred.since) == ("worse", NOON + 2 * HOUR)
-    assert [(skipped.run, skipped.kind) for skipped in state.skipped] == [("drifted again", TriggerKind.DRIFT)]
+    assert (state.deferred.trigger.kind, state.deferred.since) == (TriggerKind.DRIFT, NOON)
+    assert state.deferred.reason.startswith("20 predictions made since the alarm")
+    [skipped] = state.skipped
+    assert (skipped.run, skipped.kind) == ("worse", TriggerKind.QUALITY)
+    assert skipped.reason.startswith("the trigger drift has waited since")
+    assert worse["reason"].startswith("20 predictions made since the alarm")
+
+
+def test_an_alarm_that_comes_and_goes_does_not_put_off_the_one_that_stays() -> None:
+    cloud = running(Cloud(alarms={"flowers-Drift": "ALARM", "flowers-LowQuality": "OK"}), "late")
+    admit(cloud, "drifted", kind="drift", alarm="flowers-Drift", since="")
+    for hour in range(1, 9):
+        put_labels(cloud, NOON + hour * HOUR, 60)
+        now = NOON + (hour + 1) * HOUR
+        admit(cloud, f"worse {hour}", kind="quality", alarm="flowers-LowQuality", since="", now=now)
+        assert admit(cloud, f"look {hour}", kind="look", now=now)["admitted"] is False
+    put_labels(cloud, NOON + 9 * HOUR, 60)
+
+    late = admit(cloud, "late", kind="look", now=NOON + 10 * HOUR)
+
+    assert late["trigger"] == {"kind": "drift", "alarm": "flowers-Drift", "since": NOON.isoformat()}
+
+
+def test_what_waits_is_not_dropped_while_the_alarm_that_joined_it_is_there() -> None:
+    cloud = running(Cloud(alarms={"flowers-Drift": "OK", "flowers-LowQuality": "ALARM"}), "late")
+    admit(cloud, "drifted", kind="drift", alarm="flowers-Drift", since="")
+    admit(cloud, "worse", kind="quality", alarm="flowers-LowQuality", since="", now=NOON + HOUR)
+    put_labels(cloud, NOON + HOUR, 500)
+
+    late = admit(cloud, "late", kind="look", now=NOON + 3 * HOUR)
+
+    assert (late["admitted"], late["trigger"]["since"]) == (True, NOON.isoformat())
+
+
+def test_a_look_says_how_far_what_waits_has_come() -> None:
+    cloud = running(Cloud(alarms={"flowers-Drift": "ALARM"}), "early")
+    admit(cloud, "early", kind="drift", alarm="flowers-Drift", since="")
+    put_labels(cloud, NOON + HOUR, 70)
+
+    admit(cloud, "look", kind="look", now=NOON + 3 * HOUR)
+
+    state = state_of(cloud)
+    assert state.deferred is not None
+    assert state.deferred.reason.startswith("70 predictions made since the alarm have got labels")
+
+
+def test_what_comes_while_a_run_is_under_way_waits_from_then_on() -> None:
+    cloud = running(Cloud(alarms={"flowers-Drift": "ALARM"}), "run")
+    admit(cloud, "drifted", kind="drift", alarm="flowers-Drift", since="")
+    put_labels(cloud, NOON + HOUR, 500)
+    admit(cloud, "run", kind="look", now=NOON + 3 * HOUR)
+
+    admit(cloud, "worse", kind="quality", alarm="flowers-LowQuality", since="", now=NOON + 4 * HOUR)
+
+    state = state_of(cloud)
+    assert state.deferred is not None
+    assert (state.deferred.trigger.kind, state.deferred.since) == (TriggerKind.QUALITY, NOON + 4 * HOUR)
 
 
 def test_a_look_that_finds_nothing_leaves_no_trace_and_reads_little() -> None:

@@ -1,7 +1,8 @@
-"""Builds the folder that a Lambda function is deployed from: our code, the packages' schemas, and what they import.
+"""Builds the folders that Lambda functions are deployed from: our code, the packages' schemas, and what they import.
 
 Pure Python, no CDK: the same inputs give the same bytes, times and hash. What the functions import is fetched once for
-Lambda's platform and kept in the build folder, so that every later build works without a network.
+Lambda's platform and kept in the build folder, so that every later build works without a network. The large libraries
+make a folder of their own, for a layer: docs/decisions/function-libraries.md.
 `python -m cdk.function_asset` only fetches.
 """
 
@@ -35,12 +36,24 @@ FILE_TIME = 315_619_200  # 1980-01-02: the first day that a zip file can hold in
 FunctionName = Literal["gateway", "catalogue", "champion", "monitor", "retraining"]
 
 
+LAYER = "libraries"
+"""What the layer's folder is called in the build folder, beside those of the functions."""
+LAYER_CODE = "python"
+"""Where in a layer Lambda's Python looks."""
+
+
 @dataclass(frozen=True, slots=True)
-class FunctionAsset:
-    """A built folder. `asset_hash` is that of its inputs; `handler` is what Lambda calls."""
+class Asset:
+    """A built folder. `asset_hash` is that of its inputs."""
 
     path: Path
     asset_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAsset(Asset):
+    """A function's folder; `handler` is what Lambda calls."""
+
     handler: str
 
 
@@ -58,6 +71,8 @@ class FunctionContent:
     """Files of each model package."""
     aws_services: tuple[str, ...] = ()
     """Services it calls; without any, botocore stays out."""
+    in_layer: bool = False
+    """Whether all that it imports lies in the layer, and nothing beside its code."""
 
 
 CONTENTS: Mapping[FunctionName, FunctionContent] = {
@@ -77,6 +92,7 @@ CONTENTS: Mapping[FunctionName, FunctionContent] = {
         libraries=("numpy", "orjson", "pillow"),
         package_files=("schema.py", "package.toml"),
         aws_services=("cloudwatch", "logs", "s3", "sagemaker", "ssm"),
+        in_layer=True,
     ),
     "retraining": FunctionContent(
         contract=(
@@ -96,6 +112,7 @@ CONTENTS: Mapping[FunctionName, FunctionContent] = {
         libraries=("numpy", "orjson", "pillow"),
         package_files=("schema.py", "package.toml", "README.md"),
         aws_services=("cloudwatch", "logs", "s3", "sagemaker", "sns", "ssm", "stepfunctions"),
+        in_layer=True,
     ),
 }
 
@@ -145,14 +162,58 @@ def build_function_asset(
 
     Raises: OperatorError if what the functions import has to be fetched and cannot be.
     """
+    content = CONTENTS[function]
+    built = _build(
+        function,
+        sources=dict(_sources(function, packages)),
+        libraries_of=() if content.in_layer else (content,),
+        libraries_in="",
+        build_folder=build_folder,
+        fetch=fetch,
+    )
+    return FunctionAsset(built.path, built.asset_hash, handler=f"functions.{function}.handler.handler")
+
+
+def build_layer_asset(*, build_folder: Path, fetch: Callable[[Path], Path] = fetch_dependencies) -> Asset:
+    """What all functions import together that have their libraries in the layer; no code and no package of ours.
+
+    Raises: OperatorError as build_function_asset.
+    """
+    return _build(
+        LAYER,
+        sources={},
+        libraries_of=[content for content in CONTENTS.values() if content.in_layer],
+        libraries_in=LAYER_CODE,
+        build_folder=build_folder,
+        fetch=fetch,
+    )
+
+
+def _build(
+    name: str,
+    *,
+    sources: Mapping[str, bytes],
+    libraries_of: Sequence[FunctionContent],
+    libraries_in: str,
+    build_folder: Path,
+    fetch: Callable[[Path], Path],
+) -> Asset:
+    """The folder with `sources`, and below `libraries_in` what `libraries_of` import together, if there are any."""
     compiler = _find_compiler()
-    sources = dict(_sources(function, packages))
-    asset_hash = _hash(function, sources, compiled=compiler is not None)
-    path = build_folder / "functions" / f"{function}-{asset_hash[:16]}"
+    asset_hash = _hash(name, sources, has_libraries=bool(libraries_of), compiled=compiler is not None)
+    path = build_folder / "functions" / f"{name}-{asset_hash[:16]}"
     if not path.exists():
-        dependencies = fetch(build_folder)
-        _make_folder(path, lambda folder: _fill(folder, sources, dependencies, function, compiler))
-    return FunctionAsset(path=path, asset_hash=asset_hash, handler=f"functions.{function}.handler.handler")
+        dependencies = fetch(build_folder) if libraries_of else None
+
+        def fill(folder: Path) -> None:
+            if dependencies is not None:
+                _copy_libraries(dependencies, folder / libraries_in, libraries_of)
+            _write(sources, folder)
+            if compiler is not None:
+                _compile(folder, compiler)
+
+        _make_folder(path, fill)
+    return Asset(path=path, asset_hash=asset_hash)
 
 
 def _make_folder(path: Path, fill: Callable[[Path], None]) -> None:
@@ -213,33 +274,38 @@ def _modules(path: Path) -> list[Path]:
     return list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
-def _hash(function: FunctionName, sources: Mapping[str, bytes], *, compiled: bool) -> str:
+def _hash(name: str, sources: Mapping[str, bytes], *, has_libraries: bool, compiled: bool) -> str:
     digest = hashlib.sha256()
-    fixed = [Path(__file__).read_bytes(), REQUIREMENTS.read_bytes(), function.encode(), str(compiled).encode()]
+    libraries = REQUIREMENTS.read_bytes() if has_libraries else b""
+    fixed = [Path(__file__).read_bytes(), libraries, name.encode(), str(compiled).encode()]
     for part in [*fixed, *(part for name, content in sorted(sources.items()) for part in (name.encode(), content))]:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
 
-def _fill(
-    folder: Path, sources: Mapping[str, bytes], dependencies: Path, function: FunctionName, compiler: str | None
-) -> None:
-    services = CONTENTS[function].aws_services
-    shutil.copytree(dependencies, folder, dirs_exist_ok=True, ignore=_leave_out(dependencies, CONTENTS[function]))
-    if services:
-        _trim_botocore(folder / "botocore" / "data", services)
+def _write(sources: Mapping[str, bytes], folder: Path) -> None:
     for name, content in sources.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    if compiler is not None:
-        _compile(folder, compiler)
 
 
-def _leave_out(dependencies: Path, content: FunctionContent) -> Callable[[str, list[str]], set[str]]:
-    """What of the fetched libraries the function does not need: whole ones, and in each what never runs."""
-    others = {name for library, names in ONLY_WHERE_NAMED.items() if library not in content.libraries for name in names}
-    unwanted = others if content.aws_services else {*others, *ONLY_WITH_BOTOCORE}
+def _copy_libraries(dependencies: Path, folder: Path, contents: Sequence[FunctionContent]) -> None:
+    """What of the fetched libraries any of `contents` imports."""
+    named = {library for content in contents for library in content.libraries}
+    services = {service for content in contents for service in content.aws_services}
+    ignore = _leave_out(dependencies, named=named, has_botocore=bool(services))
+    shutil.copytree(dependencies, folder, dirs_exist_ok=True, ignore=ignore)
+    if services:
+        _trim_botocore(folder / "botocore" / "data", services)
+
+
+def _leave_out(
+    dependencies: Path, *, named: Collection[str], has_botocore: bool
+) -> Callable[[str, list[str]], set[str]]:
+    """What of the fetched libraries is not needed: whole ones, and in each what never runs."""
+    others = {name for library, names in ONLY_WHERE_NAMED.items() if library not in named for name in names}
+    unwanted = others if has_botocore else {*others, *ONLY_WITH_BOTOCORE}
 
     def ignore(folder: str, names: list[str]) -> set[str]:
         if Path(folder) == dependencies:

@@ -11,6 +11,7 @@ from cdk.dashboard import ModelDashboard
 from cdk.deployment_guard import DeploymentGuard
 from cdk.endpoint import Endpoint
 from cdk.gateway import Gateway
+from cdk.libraries import Libraries
 from cdk.model import Model
 from cdk.model_alarms import ModelAlarms
 from cdk.monitor import Monitor
@@ -44,7 +45,8 @@ class ModelStack(Stack):
         endpoint = Endpoint(self, "Endpoint", names=names, model=model, alarms=alarms, platform=platform)
         Scaling(self, "Scaling", endpoint=endpoint)
         gateway = Gateway(self, "Gateway", endpoint=endpoint, platform=platform)
-        monitor = Monitor(self, "Monitor", endpoint=endpoint, gateway=gateway, platform=platform)
+        libraries = Libraries(self, "Libraries", names=names, sources=platform.sources)
+        monitor = Monitor(self, "Monitor", endpoint=endpoint, gateway=gateway, libraries=libraries, platform=platform)
         loop = RetrainingLoop(self, "Retraining", model=model, alarms=alarms, monitor=monitor, platform=platform)
         DeploymentGuard(self, "DeploymentGuard", endpoint=endpoint, loop=loop)
         ModelDashboard(self, "Dashboard", alarms=alarms, gateway=gateway, monitor=monitor, loop=loop)

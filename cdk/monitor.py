@@ -14,6 +14,7 @@ from constructs import Construct
 from cdk.endpoint import Endpoint
 from cdk.gateway import Gateway
 from cdk.instances import has_local_disks
+from cdk.libraries import Libraries
 from cdk.platform_stack import PlatformStack
 from cdk.processing_role import ProcessingRole
 from cdk.python_function import FunctionSpec, PythonFunction
@@ -35,11 +36,19 @@ class Monitor(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, endpoint: Endpoint, gateway: Gateway, platform: PlatformStack
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint: Endpoint,
+        gateway: Gateway,
+        libraries: Libraries,
+        platform: PlatformStack,
     ) -> None:
         super().__init__(scope, construct_id)
         self._names, self._platform = endpoint.names, platform
         self._gateway_logs = gateway.log_group
+        self.libraries = libraries
         self.captures_bucket_name = platform.buckets.captures.bucket_name
         package, sources = self._names.package, platform.sources
         self.baseline = s3_assets.Asset(self, "Baseline", path=str(sources.initial_baseline(package)))
@@ -54,6 +63,7 @@ class Monitor(Construct):
                 name=self._names.monitor_function,
                 description=f"Watches what goes in and out of the endpoint {self._names.endpoint}",
                 asset=sources.function_asset("monitor", packages=[package]),
+                layers=[libraries],
                 environment=self._settings(endpoint, spark).to_environment(),
                 timeout_seconds=MONITOR_SECONDS,
                 memory_mb=MEMORY_MB,

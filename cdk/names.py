@@ -94,6 +94,11 @@ class PackageNames:
         return f"{self.stack}-retraining"
 
     @property
+    def libraries_layer(self) -> str:
+        """Left to itself, CloudFormation names a layer after the logical id: alike in all stacks of an account."""
+        return f"{self.stack}-libraries"
+
+    @property
     def state_machine(self) -> str:
         """The retraining loop's; its function has to know it before it is made."""
         return f"{self.stack}-retraining"

@@ -31,6 +31,7 @@ class FunctionSpec:
     timeout_seconds: int
     memory_mb: int
     statements: Sequence[iam.PolicyStatement] = ()
+    layers: Sequence[lambda_.LayerVersion] = ()
     name: str | None = None
 
 
@@ -61,6 +62,7 @@ class PythonFunction(Construct):
                 str(spec.asset.path), asset_hash=spec.asset.asset_hash, asset_hash_type=AssetHashType.CUSTOM
             ),
             handler=spec.asset.handler,
+            layers=list(spec.layers),
             environment=dict(spec.environment),
             timeout=Duration.seconds(spec.timeout_seconds),
             memory_size=spec.memory_mb,

@@ -46,6 +46,7 @@ LAMBDA_BUSY: Json = {
         "Lambda.SdkClientException",
         "Lambda.ServiceException",
         "Lambda.TooManyRequestsException",
+        "Runtime.ImportModuleError",  # for the seconds in which a deployment has changed code or layer alone
     ],
     **BUSY,
 }

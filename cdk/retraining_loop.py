@@ -45,7 +45,7 @@ class RetrainingLoop(Construct):
         super().__init__(scope, construct_id)
         self._names = names = alarms.watched.names
         self._platform, self._model, self._alarms = platform, model, alarms
-        self._baseline = monitor.baseline
+        self._baseline, self._libraries = monitor.baseline, monitor.libraries
         self._base_data = self._find_base_data()
         self._jobs_role = RetrainingRole(
             self, "JobsRole", names=names, image=model.image, initial=model.artifact, platform=platform
@@ -91,6 +91,7 @@ class RetrainingLoop(Construct):
                 name=names.retraining_function,
                 description=f"The steps of the loop that retrains {names.endpoint}",
                 asset=platform.sources.function_asset("retraining", packages=[names.package]),
+                layers=[self._libraries],
                 environment=self._settings().to_environment(),
                 timeout_seconds=RETRAINING_SECONDS,
                 memory_mb=RETRAINING_MEMORY_MB,

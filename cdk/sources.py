@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cdk.function_asset import FunctionAsset, FunctionName, build_function_asset
+from cdk.function_asset import Asset, FunctionAsset, FunctionName, build_function_asset, build_layer_asset
 from model_packages.discovery import ModelPackage
 from model_packages.errors import OperatorError
 
@@ -23,6 +23,12 @@ class BuildFunctionAsset(Protocol):
     ) -> FunctionAsset: ...
 
 
+class BuildLayerAsset(Protocol):
+    """cdk.function_asset.build_layer_asset, or a double for it."""
+
+    def __call__(self, *, build_folder: Path) -> Asset: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The packages of one synth, and `build_folder`, where training left versions and synth leaves what it packs."""
@@ -30,10 +36,15 @@ class Sources:
     packages: tuple[ModelPackage, ...]
     build_folder: Path = ROOT / "build"
     build_function: BuildFunctionAsset = build_function_asset
+    build_layer: BuildLayerAsset = build_layer_asset
 
     def function_asset(self, function: FunctionName, *, packages: Sequence[ModelPackage] = ()) -> FunctionAsset:
-        """A function's code with the schemas of `packages`."""
+        """A function's code with the schemas of `packages`, and its libraries unless they lie in the layer."""
         return self.build_function(function, packages=packages, build_folder=self.build_folder)
+
+    def layer_asset(self) -> Asset:
+        """The libraries of the functions that have them in a layer: the same for all packages."""
+        return self.build_layer(build_folder=self.build_folder)
 
     def initial_artifact(self, package: ModelPackage) -> Path:
         """The first version of `package`, which serves until one is champion."""

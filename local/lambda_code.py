@@ -13,6 +13,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from email.parser import HeaderParser
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from io import BytesIO
 from pathlib import Path
+from typing import Final
 
 from model_packages.errors import OperatorError
 
@@ -27,6 +29,13 @@ RUNTIME_DISTRIBUTIONS = ("awslambdaric", "snapshot-restore-py", "simplejson")
 """Lambda's Python runtime and what it needs; a function sees these, its own code and the standard library."""
 
 COMPILED_SUFFIXES = (".so", ".dylib")
+
+LAYERS_PREFIX: Final = "layers-"
+DIGEST_CHARACTERS: Final = 24
+"""How much of a SHA-256 an unpacked folder is named by."""
+
+_UNPACKING: Final[dict[Path, threading.Lock]] = {}
+"""By folder: functions with one layer start at the same time, and the first unpacks it for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class CodeNotRunnable(OperatorError):
 
 def unpack(zip_bytes: bytes, into: Path) -> Path:
     """The read-only folder `into`/<hash of the zip>, made at the first call. Raises CodeNotRunnable."""
-    return _unpack_all([zip_bytes], into / hashlib.sha256(zip_bytes).hexdigest()[:24], code_folders=(".",))
+    return _unpack_all([zip_bytes], into / code_name(zip_bytes), code_folders=(".",))
 
 
 def unpack_layers(zips: Sequence[bytes], into: Path) -> Path:
@@ -65,8 +74,24 @@ def unpack_layers(zips: Sequence[bytes], into: Path) -> Path:
 
     Layers bring distributions below python/ or python/lib/*/site-packages.
     """
+    return _unpack_all(zips, into / layers_name(zips), code_folders=("python", "python/lib/*/site-packages"))
+
+
+def code_name(zip_bytes: bytes) -> str:
+    """What `unpack` calls its folder."""
+    return hashlib.sha256(zip_bytes).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def layers_name(zips: Sequence[bytes]) -> str:
+    """What `unpack_layers` calls its folder."""
     digest = hashlib.sha256(b"".join(hashlib.sha256(zipped).digest() for zipped in zips)).hexdigest()
-    return _unpack_all(zips, into / f"layers-{digest[:24]}", code_folders=("python", "python/lib/*/site-packages"))
+    return f"{LAYERS_PREFIX}{digest[:DIGEST_CHARACTERS]}"
+
+
+def is_unpacked(name: str) -> bool:
+    """Whether a folder is called as `unpack` or `unpack_layers` would call it."""
+    digest = name.removeprefix(LAYERS_PREFIX)
+    return len(digest) == DIGEST_CHARACTERS and set(digest) <= set("0123456789abcdef")
 
 
 def runtime_folder(into: Path) -> Path:
@@ -104,8 +129,13 @@ def _has_this_platform(tag: str) -> bool:
 
 
 def _unpack_all(zips: Sequence[bytes], folder: Path, *, code_folders: Sequence[str]) -> Path:
-    if folder.exists():
-        return folder
+    with _UNPACKING.setdefault(folder, threading.Lock()):
+        if not folder.exists():
+            _make(folder, zips, code_folders)
+    return folder
+
+
+def _make(folder: Path, zips: Sequence[bytes], code_folders: Sequence[str]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         unpacked = Path(temporary) / "code"
@@ -117,7 +147,6 @@ def _unpack_all(zips: Sequence[bytes], folder: Path, *, code_folders: Sequence[s
         _make_read_only(unpacked)
         unpacked.rename(folder)
     folder.chmod(0o555)
-    return folder
 
 
 def _extract(zip_bytes: bytes, into: Path) -> None:

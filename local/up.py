@@ -68,8 +68,8 @@ async def _until_signal(work: Coroutine[Any, Any, None], *, say: Say) -> None:
 
     def stop() -> None:
         if not task.cancelling():
+            task.cancel()  # first: nobody may be there to be told
             say("stopping ...")
-            task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any, Final
 
 from moto.awslambda.models import lambda_backends
 
+from local.lambda_code import code_name, is_unpacked, layers_name
 from local.services.sagemaker.artifact import remove_folder
 
 BUILDS_KEPT: Final = 4
 """Of each function. One that is wanted again is built again."""
-
-DIGEST_CHARACTERS: Final = 24
-"""How much of a zip's SHA-256 its unpacked folder is named by; see local/lambda_code.py."""
 
 
 def discard_old_builds(folder: Path, *, kept: int = BUILDS_KEPT) -> list[Path]:
@@ -30,19 +27,28 @@ def discard_old_builds(folder: Path, *, kept: int = BUILDS_KEPT) -> list[Path]:
     return _removed(old)
 
 
-def discard_unused_code(folder: Path, zips: Collection[bytes]) -> list[Path]:
-    """Removes the unpacked code of all zips but these, and what a killed process was unpacking; what was removed."""
-    used = {hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS] for content in zips}
-    unpacked = [path for path in _folders(folder) if _is_unpacked_zip(path.name) or path.name.startswith("tmp")]
+def discard_unused_code(folder: Path, used: Collection[str]) -> list[Path]:
+    """Removes the unpacked code and layers of all names but these, and what a killed process was unpacking; what was
+    removed.
+    """
+    unpacked = [path for path in _folders(folder) if is_unpacked(path.name) or path.name.startswith("tmp")]
     return _removed([path for path in unpacked if path.name not in used])
 
 
-def code_in_use(*, account: str, region: str) -> list[bytes]:
-    """The zips of all functions, in all versions, that moto's Lambda has."""
+def code_in_use(*, account: str, region: str) -> set[str]:
+    """What the unpacked code and layers are called of all functions, in all versions, that moto's Lambda has."""
     backend: Any = lambda_backends[account][region]
     groups = backend._lambdas._functions.values()
     functions = [function for group in groups for function in (group["latest"], *group["versions"]) if function]
-    return [function.code_bytes for function in functions if isinstance(getattr(function, "code_bytes", None), bytes)]
+    return {name for function in functions for name in _names_of(function, backend)}
+
+
+def _names_of(function: Any, backend: Any) -> Iterator[str]:
+    if isinstance(getattr(function, "code_bytes", None), bytes):  # an image's has none
+        yield code_name(function.code_bytes)
+    layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
+    if layers and None not in layers:
+        yield layers_name([layer.code_bytes for layer in layers])
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -52,10 +58,6 @@ def _folders(folder: Path) -> Iterator[Path]:
 def _made_at(path: Path) -> float:
     """When it got its name: all that is in a build is dated 1980."""
     return path.stat().st_ctime
-
-
-def _is_unpacked_zip(name: str) -> bool:
-    return len(name) == DIGEST_CHARACTERS and _is_hexadecimal(name)
 
 
 def _is_hexadecimal(text: str) -> bool:

@@ -18,5 +18,6 @@ def test_a_window_of_each_size_is_measured() -> None:
 
     assert [window["rows"] for window in measured.windows] == [300, 600]
     assert all(window["seconds"] > 0 for window in measured.windows)
-    assert {"numpy", "orjson", "functions"} <= measured.megabytes.keys()
+    assert {"numpy", "orjson", "pydantic_core"} <= measured.libraries_mb.keys()
+    assert 0 < measured.code_mb < 1
     assert "| 600 |" in tables(measured)

@@ -22,7 +22,7 @@ from aws_cdk import App  # noqa: E402 - jsii reads the environment when it is im
 from aws_cdk.assertions import Template  # noqa: E402
 
 from app import assemble  # noqa: E402
-from cdk.function_asset import FunctionAsset, FunctionName  # noqa: E402
+from cdk.function_asset import Asset, FunctionAsset, FunctionName  # noqa: E402
 from cdk.sources import BASELINE_FILE, Sources  # noqa: E402
 from model_packages.contract import PackageConfig  # noqa: E402
 from model_packages.discovery import ModelPackage  # noqa: E402
@@ -128,7 +128,12 @@ class Workshop:
         (baseline / BASELINE_FILE).write_text(json.dumps({"package": package.name}), encoding="utf-8")
 
     def sources(self, packages: Sequence[ModelPackage]) -> Sources:
-        return Sources(tuple(packages), build_folder=self.folder / "build", build_function=_function_asset)
+        return Sources(
+            tuple(packages),
+            build_folder=self.folder / "build",
+            build_function=_function_asset,
+            build_layer=_layer_asset,
+        )
 
     def synthesize(
         self, packages: Sequence[ModelPackage], *, out: str = "out", environment: str = "staging", **settings: Any
@@ -168,6 +173,14 @@ def _function_asset(function: FunctionName, *, packages: Sequence[ModelPackage],
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "handler.py").write_text(f"# {folder.name}\n", encoding="utf-8")
     return FunctionAsset(path=folder, asset_hash=folder.name, handler=f"functions.{function}.handler.handler")
+
+
+def _layer_asset(*, build_folder: Path) -> Asset:
+    """Stands in for the libraries."""
+    folder = build_folder / "functions" / "libraries"
+    (folder / "python").mkdir(parents=True, exist_ok=True)
+    (folder / "python" / "library.py").write_text("# a library\n", encoding="utf-8")
+    return Asset(path=folder, asset_hash=folder.name)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ from cdk.function_asset import (
     PYTHON_VERSION,
     REQUIREMENTS,
     ROOT,
+    Asset,
     FunctionAsset,
     FunctionName,
     build_function_asset,
+    build_layer_asset,
     dependencies_folder,
     fetch_dependencies,
 )
@@ -33,7 +35,8 @@ from functions.catalogue.settings import CatalogueSettings
 from functions.gateway.settings import GatewaySettings
 from functions.monitor.settings import MonitorSettings
 from functions.retraining.settings import RetrainingSettings
-from local.lambda_code import unpack
+from local.lambda_code import unpack, unpack_layers
+from local.state.leftovers import discard_old_builds
 from model_packages.contract import Gate, PackageConfig
 from model_packages.discovery import ModelPackage, discover
 from model_packages.errors import OperatorError
@@ -44,9 +47,11 @@ FLOWERS = ModelPackage(
     config=PackageConfig(description="Flowers.", task="regression", gate=Gate(metric="r2", minimum=0.5)),
 )
 FUNCTIONS: tuple[FunctionName, ...] = ("gateway", "catalogue", "champion", "monitor", "retraining")
-MONITORED = {"cloudwatch", "logs", "s3", "sagemaker", "ssm"}
-RETRAINED = {*MONITORED, "sns", "stepfunctions"}
-SERVICES = {*RETRAINED, "sagemaker-runtime"}
+WITH_LAYER: tuple[FunctionName, ...] = ("monitor", "retraining")
+LARGEST_CODE_BYTES = 1_000_000
+UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+IN_LAYER = {"cloudwatch", "logs", "s3", "sagemaker", "sns", "ssm", "stepfunctions"}
+SERVICES = {*IN_LAYER, "sagemaker-runtime"}
 ENDPOINTS = {
     "version": 3,
     "partitions": [{"partition": "aws", "services": {name: {} for name in SERVICES}}],
@@ -89,6 +94,10 @@ def few_dependencies(build_folder: Path) -> Path:
 def build(function: FunctionName, folder: Path, package: ModelPackage = FLOWERS) -> FunctionAsset:
     packages = [] if function == "champion" else [package]
     return build_function_asset(function, packages=packages, build_folder=folder, fetch=few_dependencies)
+
+
+def build_layer(folder: Path) -> Asset:
+    return build_layer_asset(build_folder=folder, fetch=few_dependencies)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -143,39 +152,41 @@ def test_the_retraining_s_asset_holds_the_monitor_and_what_a_model_card_is_made_
     assert {f"model_packages/flowers/{name}" for name in ("schema.py", "package.toml", "README.md")} <= names
 
 
-def test_only_what_counts_rows_holds_numpy_and_of_it_only_what_runs(tmp_path: Path) -> None:
-    large = {function: set(files_in(build(function, tmp_path / function).path)) for function in FUNCTIONS}
+def test_the_layer_holds_libraries_alone_and_of_numpy_only_what_runs(tmp_path: Path) -> None:
+    names = set(files_in(build_layer(tmp_path).path))
 
-    counting = [large.pop("monitor"), large.pop("retraining")]
-    found = [{name for name in names if name.startswith(("numpy", "orjson", "pydantic"))} for names in counting]
-    assert found[0] == found[1]
-    assert found[0] == {
-        "numpy/__init__.py",
-        "numpy/linalg/lapack_lite.py",
-        "numpy.libs/libopenblas.so",
-        "numpy-2.4.6.dist-info/METADATA",
-        "orjson/__init__.py",
-        "orjson-3.13.0.dist-info/METADATA",
-        "pydantic/__init__.py",
-        "pydantic/tests/__init__.py",
+    assert {name for name in names if not name.startswith("python/botocore")} == {
+        "python/numpy/__init__.py",
+        "python/numpy/linalg/lapack_lite.py",
+        "python/numpy.libs/libopenblas.so",
+        "python/numpy-2.4.6.dist-info/METADATA",
+        "python/orjson/__init__.py",
+        "python/orjson-3.13.0.dist-info/METADATA",
+        "python/pydantic/__init__.py",
+        "python/pydantic/tests/__init__.py",
+        "python/six.py",
     }
-    for function, names in large.items():
-        assert not any(name.startswith(("numpy", "orjson")) for name in names), function
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_s_libraries_lie_beside_its_code_or_in_the_layer(tmp_path: Path, function: FunctionName) -> None:
+    names = set(files_in(build(function, tmp_path).path))
+
+    libraries = {name.partition("/")[0] for name in names} - {"functions", "model_packages"}
+    assert not any(name.startswith(("numpy", "orjson")) for name in libraries)
+    assert ("pydantic" in libraries) == (function not in WITH_LAYER)
+    assert libraries == set() or function not in WITH_LAYER
 
 
 @pytest.mark.parametrize(
     ("function", "services"),
-    [
-        ("gateway", {"sagemaker-runtime", "s3"}),
-        ("champion", {"ssm"}),
-        ("monitor", MONITORED),
-        ("retraining", RETRAINED),
-    ],
+    [("gateway", {"sagemaker-runtime", "s3"}), ("champion", {"ssm"}), (None, IN_LAYER)],
 )
 def test_botocore_is_left_with_the_services_that_are_called(
-    tmp_path: Path, function: FunctionName, services: set[str]
+    tmp_path: Path, function: FunctionName | None, services: set[str]
 ) -> None:
-    data = build(function, tmp_path).path / "botocore" / "data"
+    libraries = build(function, tmp_path).path if function else build_layer(tmp_path).path / "python"
+    data = libraries / "botocore" / "data"
 
     assert {path.name for path in data.iterdir()} == {
         *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
@@ -186,9 +197,10 @@ def test_botocore_is_left_with_the_services_that_are_called(
     assert endpoints == {"version": 3, "partitions": [{"partition": "aws", "services": kept}]}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_same_inputs_give_the_same_bytes_times_and_rights(tmp_path: Path, function: FunctionName) -> None:
-    one, other = build(function, tmp_path / "one"), build(function, tmp_path / "other")
+@pytest.mark.parametrize("function", [*FUNCTIONS, None])
+def test_the_same_inputs_give_the_same_bytes_times_and_rights(tmp_path: Path, function: FunctionName | None) -> None:
+    folders = (tmp_path / "one", tmp_path / "other")
+    one, other = (build(function, folder) if function else build_layer(folder) for folder in folders)
 
     assert one.asset_hash == other.asset_hash
     assert one.path.name == other.path.name
@@ -204,6 +216,26 @@ def test_an_asset_that_is_there_is_not_built_again(tmp_path: Path) -> None:
         raise AssertionError("fetched")
 
     assert build_function_asset("gateway", packages=[FLOWERS], build_folder=tmp_path, fetch=fail) == first
+
+
+@pytest.mark.parametrize("function", WITH_LAYER)
+def test_code_without_libraries_is_built_without_fetching_any(tmp_path: Path, function: FunctionName) -> None:
+    def fail(_folder: Path) -> Path:
+        raise AssertionError("fetched")
+
+    assert build_function_asset(function, packages=[FLOWERS], build_folder=tmp_path, fetch=fail).path.exists()
+
+
+def test_the_layer_is_called_as_builds_that_are_pruned(tmp_path: Path) -> None:
+    layers = [tmp_path / "functions" / f"libraries-{digit * 16}" for digit in "0123"]
+    for layer in layers:
+        layer.mkdir(parents=True)
+    made = build_layer(tmp_path)
+
+    discard_old_builds(tmp_path / "functions", kept=1)
+
+    assert made.path.exists()
+    assert not any(layer.exists() for layer in layers)
 
 
 def test_another_schema_is_another_asset_and_an_example_is_only_the_catalogue_s(tmp_path: Path) -> None:
@@ -296,13 +328,19 @@ def test_every_requirement_is_pinned_and_is_what_runs_here() -> None:
     assert [line for line in lines if f"{line} " not in locked.replace(" \\", " ")] == []
 
 
-def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
-    """Runs `program` with the asset and the standard library alone, as far as this machine can be Lambda."""
+def zipped(folder: Path) -> bytes:
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:
-        for path in asset.path.rglob("*"):
-            writer.write(path, path.relative_to(asset.path))
-    code = unpack(archive.getvalue(), tmp_path / "code")
+        for path in folder.rglob("*"):
+            writer.write(path, path.relative_to(folder))
+    return archive.getvalue()
+
+
+def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path, *, layer: Asset | None = None) -> str:
+    """Runs `program` with the asset, the layer and the standard library alone, as far as this machine can be Lambda."""
+    path = [str(unpack(zipped(asset.path), tmp_path / "code"))]
+    if layer is not None:
+        path.append(str(unpack_layers([zipped(layer.path)], tmp_path / "code") / "python"))
     gateway = GatewaySettings(
         package=FLOWERS.name,
         endpoint_name="e",
@@ -355,7 +393,7 @@ def run_isolated(asset: FunctionAsset, program: str, tmp_path: Path) -> str:
         **monitor.to_environment(),
         **retraining.to_environment(),
     }
-    start = f"import sys; sys.path.insert(0, {str(code)!r}); sys.dont_write_bytecode = True\n"
+    start = f"import sys; sys.path[:0] = {path!r}; sys.dont_write_bytecode = True\n"
     command = [sys.executable, "-I", "-S", "-c", start + program]
     finished = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
@@ -376,15 +414,28 @@ needs_dependencies = pytest.mark.skipif(
 @pytest.mark.slow
 @needs_dependencies
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_starts_from_its_asset_alone(tmp_path: Path, function: FunctionName) -> None:
+def test_a_function_starts_from_its_asset_and_its_layer_alone(tmp_path: Path, function: FunctionName) -> None:
     packages = [] if function == "champion" else [FLOWERS]
     asset = build_function_asset(function, packages=packages, build_folder=tmp_path, fetch=fetched)
+    layer = build_layer_asset(build_folder=tmp_path, fetch=fetched) if function in WITH_LAYER else None
+    program = f"import {asset.handler.rpartition('.')[0]} as module; print(module.handler)"
 
-    printed = run_isolated(
-        asset, f"import {asset.handler.rpartition('.')[0]} as module; print(module.handler)", tmp_path
-    )
+    printed = run_isolated(asset, program, tmp_path, layer=layer)
 
     assert "function handler" in printed
+
+
+@pytest.mark.slow
+@needs_dependencies
+def test_code_and_layer_are_as_small_as_they_are_meant_to_be(tmp_path: Path) -> None:
+    layer = build_layer_asset(build_folder=tmp_path, fetch=fetched)
+    for function in WITH_LAYER:
+        asset = build_function_asset(function, packages=[FLOWERS], build_folder=tmp_path, fetch=fetched)
+
+        code, libraries = (sum(map(len, files_in(path).values())) for path in (asset.path, layer.path))
+
+        assert code < LARGEST_CODE_BYTES
+        assert code + libraries < UNZIPPED_LIMIT_BYTES / 2
 
 
 @pytest.mark.slow

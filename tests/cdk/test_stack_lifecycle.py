@@ -16,6 +16,7 @@ PHYSICAL_NAMES: Mapping[tuple[str, str], str] = {
     ("AWS::SageMaker::Endpoint", "EndpointName"): "callers, alarms and scaling know it; nothing else replaces it",
     ("AWS::SageMaker::ModelPackageGroup", "ModelPackageGroupName"): "training registers versions under it",
     ("AWS::Lambda::Function", "FunctionName"): "the API's route names the gateway; nothing else replaces it",
+    ("AWS::Lambda::LayerVersion", "LayerName"): "what replaces a version is the next one under that name",
     ("AWS::CloudWatch::Alarm", "AlarmName"): "people read it in a message; nothing else replaces it",
     ("AWS::CloudWatch::CompositeAlarm", "AlarmName"): "people read it in a message; nothing else replaces it",
     ("AWS::CloudWatch::Dashboard", "DashboardName"): "people look for it by the endpoint's name",

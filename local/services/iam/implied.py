@@ -166,10 +166,13 @@ def _object_keys(
 
 
 def _lambda_more(call: ApiCall, parameters: Parameters, _place: Place, _state: State) -> Iterator[Question]:
-    """Whoever deploys code has to be able to read it."""
-    if call.operation not in ("CreateFunction", "UpdateFunctionCode"):
+    """Whoever deploys code has to be able to read it, and the layers below it."""
+    if call.operation in ("CreateFunction", "UpdateFunctionConfiguration"):
+        for layer in values_at(parameters, "Layers[]"):
+            yield Question("lambda:GetLayerVersion", layer)
+    if call.operation not in ("CreateFunction", "UpdateFunctionCode", "PublishLayerVersion"):
         return
-    code = parameters.get("Code", parameters)
+    code = parameters.get("Code") or parameters.get("Content") or parameters
     if isinstance(code, Mapping) and code.get("S3Bucket"):
         action = "s3:GetObjectVersion" if code.get("S3ObjectVersion") else "s3:GetObject"
         yield Question(action, f"arn:aws:s3:::{code['S3Bucket']}/{code.get('S3Key')}")

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -303,6 +304,19 @@ def test_a_layer_is_on_the_path_of_the_function_and_the_last_one_lies_on_top(clo
     one = invoked(cloud, "layered")
 
     assert (both, one) == (["upper", 1], ["lower", 1])
+
+
+def test_functions_that_start_at_once_unpack_their_common_layer_once(cloud: Cloud, make: MakeFunction) -> None:
+    files = {f"python/word_{number}.py": f"word = {number}" for number in range(400)}
+    layer = cloud.client("lambda").publish_layer_version(LayerName="common", Content={"ZipFile": zipped(files)})
+    names = [f"common-{number}" for number in range(4)]
+    for name in names:
+        make(name, "import word_7\ndef handler(e, c): return word_7.__file__", Layers=[layer["LayerVersionArn"]])
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        found = set(threads.map(lambda name: invoked(cloud, name), names))
+
+    assert len(found) == 1
 
 
 def test_a_call_that_runs_while_the_code_is_changed_ends_with_the_old_code(

@@ -171,6 +171,7 @@ def role_members(shape: Any, *, depth: int) -> Iterator[str]:
 
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+LAYER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:l"
 CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("s3", "ListObjectsV2", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
     ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, [("s3:GetObject", "arn:aws:s3:::b/k")]),
@@ -232,6 +233,21 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
             ("iam:PassRole", ROLE),
             ("s3:GetObject", "arn:aws:s3:::b/k"),
         ],
+    ),
+    (
+        "lambda",
+        "UpdateFunctionConfiguration",
+        {"FunctionName": "f", "Layers": [f"{LAYER}:1"]},
+        [
+            ("lambda:UpdateFunctionConfiguration", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"),
+            ("lambda:GetLayerVersion", f"{LAYER}:1"),
+        ],
+    ),
+    (
+        "lambda",
+        "PublishLayerVersion",
+        {"LayerName": "l", "Content": {"S3Bucket": "b", "S3Key": "k"}},
+        [("lambda:PublishLayerVersion", LAYER), ("s3:GetObject", "arn:aws:s3:::b/k")],
     ),
     (
         "sagemaker",

@@ -82,7 +82,7 @@ class RetrainingLoop(Construct):
             platform=platform,
             alarms=self._alarms,
             model=self._model,
-            assets=[asset for asset in (self._base_data, self._baseline, self._model.artifact) if asset is not None],
+            assets=[asset for asset in (self._base_data, self._baseline) if asset is not None],
         )
         made = PythonFunction(
             self,

@@ -29,7 +29,7 @@ STARTED_BY = tuple(name for names in BY_ALARM.values() for name in names)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainingPermissions:
-    """Of one package's loop. `assets` are what its first version was made of, and that version."""
+    """Of one package's loop. `assets` are what its first version was made of, and its baseline."""
 
     names: PackageNames
     platform: PlatformStack

@@ -58,6 +58,7 @@ MONITOR_ROLE = "model/MonitorFunctionRole"
 PROCESSING_ROLE = "model/MonitorProcessingRole"
 RETRAINING_ROLE = "model/RetrainingFunctionRole"
 JOBS_ROLE = "model/RetrainingJobsRole"
+STATE_MACHINE_ROLE = "model/RetrainingStateMachineRole"
 EXPLAINED = (
     Explanation(
         EXECUTION_ROLE,
@@ -130,6 +131,54 @@ EXPLAINED = (
         "logs:DescribeLogStreams",
         "*",
         "AWS documents a group's ARN with and without its streams; the local cloud compares one of the forms",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "cloudwatch:DescribeAlarm*",
+        "*",
+        "any alarm of the table may start a run or take one back; in these tests only some of them do",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "cloudwatch:GetMetricData",
+        "*",
+        "predictions are counted where a package gives costs, or its labels are not judged; no package here does",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "logs:GetLogEvents",
+        "*",
+        "the last lines of a job that failed; in these tests none fails after it has logged",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "sagemaker:CreateModelPackage",
+        "*:model-package-group/*",
+        "AWS documents the group beside the version; the local cloud asks for the version alone",
+    ),
+    Explanation(
+        RETRAINING_ROLE,
+        "states:StartExecution",
+        "*",
+        "puts the champion back after a run that ended in the middle of its rollout; in these tests none does",
+    ),
+    Explanation(
+        JOBS_ROLE,
+        "s3:PutObject",
+        "*:captures",
+        "checkpoints of training on spare capacity; no package of these tests trains on it",
+    ),
+    Explanation(
+        STATE_MACHINE_ROLE,
+        "sagemaker:*Tags",
+        "*",
+        "AWS lists it among what running a job and waiting for it needs; the local cloud does not tag the job",
+    ),
+    Explanation(
+        STATE_MACHINE_ROLE,
+        "sagemaker:StopProcessingJob",
+        "*",
+        "a run that is stopped while it evaluates; in these tests one is stopped while it trains",
     ),
     Explanation(
         JOBS_ROLE,

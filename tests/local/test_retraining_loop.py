@@ -167,6 +167,7 @@ def test_a_run_that_is_stopped_ends_as_failed_and_its_training_with_it(cloud: Cl
 
     cloud.client("stepfunctions").stop_execution(executionArn=execution, cause="it was the wrong day")
     cloud.pass_time(process)
+    process.communicate()
 
     jobs = cloud.client("sagemaker").list_training_jobs(SortBy="CreationTime", SortOrder="Descending")
     run = cloud.newest()
@@ -193,6 +194,8 @@ def test_a_model_server_that_is_killed_in_the_bake_leaves_a_named_end_and_nothin
 
 
 def test_a_cloud_that_is_killed_in_the_middle_goes_on_to_a_named_end(cloud: Cloud, serving: list[Serving]) -> None:
+    serving[-1].stop()  # it leaves what its roles have needed, which the one that is killed does not
+    serving.append(cloud.checkout.up())
     runs, process = len(cloud.history()["runs"]), cloud.begin("retrain", PACKAGE)
     cloud.wait_for_step("Train")
 

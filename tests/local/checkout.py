@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -212,19 +213,28 @@ def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
 
 
 def give_version(checkout: Checkout, package: str) -> None:
-    """Gives the copy a trained version of `package`, as it is here: one that another test had trained, or a new one."""
-    made = checkout.root / "build" / "models" / package
-    shared = os.environ.get(SHARED_VARIABLE)
+    """Gives the copy a trained version of `package`: one that a test had trained of the same files, or a new one."""
+    made, shared = checkout.root / "build" / "models" / package, os.environ.get(SHARED_VARIABLE)
     if shared is None:
         train(checkout, package)
-    elif (Path(shared) / package).exists():
-        shutil.copytree(Path(shared) / package, made)
-    else:
-        train(checkout, package)
-        with tempfile.TemporaryDirectory(dir=shared) as folder:
-            copy = shutil.copytree(made, Path(folder) / package)
-            with suppress(OSError):  # somebody was quicker
-                copy.rename(Path(shared) / package)
+        return
+    kept = Path(shared) / f"{package}-{_digest(checkout.root / 'model_packages' / package)}"
+    if kept.exists():
+        shutil.copytree(kept, made)
+        return
+    train(checkout, package)
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        copy = shutil.copytree(made, Path(folder) / package)
+        with suppress(OSError):  # somebody was quicker
+            copy.rename(kept)
+
+
+def _digest(folder: Path) -> str:
+    """Of names and contents: a test may have edited its copy."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        digest.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def train(checkout: Checkout, package: str) -> None:

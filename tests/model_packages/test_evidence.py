@@ -8,29 +8,10 @@ from dataclasses import replace
 import pytest
 
 from model_packages.errors import OperatorError
-from model_packages.evidence import Evidence, ModelEvidence, Paired
+from model_packages.evidence import Evidence
+from tests.functions.retraining.evidences import of_challenger
 
-MODEL = ModelEvidence(
-    metrics={"accuracy": 0.9},
-    failed_behaviours={"test_flips": "no"},
-    behaviours=4,
-    calibration_error=0.02,
-    p99_latency_ms=3.5,
-    size_bytes=1000,
-    schema_hash="abc",
-)
-PAIRED = Paired(champion=0.8, challenger=0.9, gain=0.1, low=0.05, high=0.15, rows=500)
-EVIDENCE = Evidence(
-    package="flowers",
-    metric="accuracy",
-    compare="accuracy",
-    confidence=0.95,
-    rows=500,
-    challenger=MODEL,
-    champion=MODEL,
-    compared=PAIRED,
-    slices={"colour=blue": PAIRED},
-)
+EVIDENCE = of_challenger(failed_behaviours={"test_flips": "no"}, calibration_error=None)
 
 
 @pytest.mark.parametrize("evidence", [EVIDENCE, replace(EVIDENCE, champion=None, compared=None, slices={})])

@@ -14,9 +14,9 @@ from functions.retraining.loop_state import Approval, ChampionRecord, LoopState,
 from functions.retraining.triggers import TriggerKind
 from functions.shared import layout
 from model_packages.errors import OperatorError
-from model_packages.evidence import Evidence, ModelEvidence, Paired
 from tests.functions.monitor.cloud import Died, When
 from tests.functions.retraining.cloud import ARTIFACTS, PARAMETER, Cloud
+from tests.functions.retraining.evidences import GOOD, paired
 from tests.functions.retraining.loops import (
     ENDPOINT,
     GROUP,
@@ -84,34 +84,16 @@ def test_a_promotion_is_written_down_and_told() -> None:
 
 def test_what_the_evaluation_found_is_in_the_record() -> None:
     cloud = begun()
-    model = ModelEvidence(
-        metrics={"accuracy": 0.9},
-        failed_behaviours={},
-        behaviours=3,
-        calibration_error=None,
-        p99_latency_ms=3.0,
-        size_bytes=10,
-        schema_hash="h",
-    )
-    evidence = Evidence(
-        package="flowers",
-        metric="accuracy",
-        compare="accuracy",
-        confidence=0.95,
-        rows=100,
-        challenger=model,
-        champion=model,
-        compared=Paired(champion=0.8, challenger=0.9, gain=0.1, low=0.05, high=0.15, rows=100),
-        slices={},
-    )
     key = f"{layout.run_prefix('flowers', 'one')}evaluation/evidence.json"
-    cloud.objects[ARTIFACTS, key] = evidence.to_json().encode()
+    cloud.objects[ARTIFACTS, key] = (
+        replace(GOOD, compared=paired(0.125, low=0.05, high=0.15, champion=-0.5)).to_json().encode()
+    )
 
     conclude(cloud, "one", **FACTS)
 
     [record] = state_of(cloud).runs
-    assert (record.metric, record.champion_metric, record.challenger_metric) == ("accuracy", 0.8, 0.9)
-    assert "accuracy: champion 0.8, challenger 0.9" in cloud.mails[0]["Message"]
+    assert (record.metric, record.champion_metric, record.challenger_metric) == ("negative_log_loss", -0.5, -0.375)
+    assert "negative_log_loss: champion -0.5, challenger -0.375" in cloud.mails[0]["Message"]
 
 
 @pytest.mark.parametrize(

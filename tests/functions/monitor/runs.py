@@ -47,7 +47,7 @@ def cloud_with(baseline: Baseline) -> Cloud:
     """With the initial version's baseline where the deployment puts it."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:
-        writer.writestr("baseline.json", baseline.to_json())
+        writer.writestr(zipfile.ZipInfo("baseline.json"), baseline.to_json())  # dated the same at every call
     cloud = Cloud()
     cloud.put("assets/baseline.zip", archive.getvalue())
     return cloud

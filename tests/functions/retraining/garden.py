@@ -78,10 +78,11 @@ def base_records(count: int = 200, *, seed: int = 7, start: datetime = NOON - 10
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
+    """The same bytes of the same files, whenever it is called: a `ZipInfo` of a name has a date of its own."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text)
     return content.getvalue()
 
 

@@ -60,6 +60,9 @@ def up(
     ] = True,
 ) -> None:
     """Train what is not trained, deploy into the local cloud, and serve until Ctrl-C."""
+    from local.tuning import tune_process  # noqa: PLC0415
+
+    tune_process()
     from local.ports import Ports  # noqa: PLC0415
     from local.up import up as run  # noqa: PLC0415 - the local cloud takes a second to import
 

@@ -1,6 +1,7 @@
 """Small records that outlive a process: what stacks, change sets, sessions and jobs are, under a key each.
 
-A collection's records are written one at a time and whole; who needs several to change together puts them into one.
+A collection's records are written one at a time and whole; who needs several to change together puts them into one, or
+puts them within `StateStore.transaction`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from local.cloud_port import Answers, Backend
 from local.console.server import Console, ConsoleServer
 from local.deploy.handlers import Clients
 from local.deploy.receiver import HttpReceiver
-from local.deploy.state import DocumentStackStore
+from local.deploy.stack_records import DocumentStackStore
 from local.lambda_code import runtime_folder
 from local.moto_hooks import CloudHooks
 from local.moto_host import MotoHost
@@ -353,7 +353,11 @@ def open_stacks(site: Site, sagemaker: SageMaker, stack: AsyncExitStack) -> Stac
     loop = asyncio.get_running_loop()
     return StackOperations(
         records=StackRecords(
-            stacks=DocumentStackStore(site.store.documents("cloudformation/stacks")),
+            stacks=DocumentStackStore(
+                site.store.documents("cloudformation/stacks"),
+                site.store.documents("cloudformation/parts"),
+                together=site.store.transaction,
+            ),
             change_sets=ChangeSets(site.store.documents("cloudformation/change-sets")),
             events=EventLog(site.store.documents("cloudformation/events")),
         ),

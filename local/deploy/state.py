@@ -5,7 +5,6 @@ A `StackState` is plain data and goes to JSON and back, so that a store can be a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -14,7 +13,6 @@ from typing import Literal, Protocol
 
 from local.deploy.documents import Json, Properties
 from local.deploy.template import Retention
-from local.documents import Documents
 
 
 class Status(StrEnum):
@@ -148,13 +146,13 @@ class StackState:
         return self.status in (Status.DELETE_COMPLETE, Status.ROLLBACK_COMPLETE)
 
     def to_json(self) -> dict[str, Json]:
-        """The state as JSON types only. Kept at every step of an operation, so nothing is copied that need not be."""
+        """The state as JSON types only."""
         return {
-            **_fields(self),
-            "resources": {key: _fields(resource) for key, resource in self.resources.items()},
-            "leftovers": [_fields(resource) for resource in self.leftovers],
+            **fields_of(self),
+            "resources": {key: fields_of(resource) for key, resource in self.resources.items()},
+            "leftovers": [fields_of(resource) for resource in self.leftovers],
             "steps": [_step_json(step) for step in self.steps],
-            "details": _fields(self.details),
+            "details": fields_of(self.details),
         }
 
     @classmethod
@@ -173,13 +171,14 @@ class StackState:
         )
 
 
-def _fields(record: StackState | StackDetails | ResourceState | Step) -> dict[str, Json]:
+def fields_of(record: StackState | StackDetails | ResourceState | Step) -> dict[str, Json]:
+    """Its members as they are; nothing is copied."""
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _step_json(step: Step) -> dict[str, Json]:
-    before = None if step.before is None else _fields(step.before)
-    return {**_fields(step), "after": _fields(step.after), "before": before}
+    before = None if step.before is None else fields_of(step.before)
+    return {**fields_of(step), "after": fields_of(step.after), "before": before}
 
 
 def _resource(document: Mapping[str, Json]) -> ResourceState:
@@ -223,34 +222,6 @@ class InMemoryStore:
 
     def all(self) -> Iterator[StackState]:
         return iter(list(self.states.values()))
-
-
-class DocumentStackStore:
-    """A store as durable as its documents. It keeps every stack that ever bore a name, and reads them once."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-        self._states = {stack_id: StackState.from_json(record) for stack_id, record in documents.items()}
-        self._lock = threading.Lock()
-
-    def load(self, name: str) -> StackState | None:
-        with self._lock:
-            bearers = [state for state in self._states.values() if state.name == name]
-        return max(bearers, key=lambda state: state.incarnation, default=None)
-
-    def find(self, stack_id: str) -> StackState | None:
-        """The stack with an id, also where another bears its name by now."""
-        with self._lock:
-            return self._states.get(stack_id)
-
-    def save(self, state: StackState) -> None:
-        with self._lock:
-            self._states[state.stack_id] = state
-            self._documents.put(state.stack_id, state.to_json())
-
-    def all(self) -> Iterator[StackState]:
-        with self._lock:
-            return iter(list(self._states.values()))
 
 
 def with_status(state: StackState, status: Status) -> StackState:

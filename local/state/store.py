@@ -112,10 +112,14 @@ class StateStore:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """What is done in the block happens in full or not at all."""
-        with self._lock, not_written(self.folder), self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield self._connection
+        """What is done in the block happens in full or not at all; within another one, with that."""
+        with self._lock:
+            if self._connection.in_transaction:  # this thread's: it has the lock
+                yield self._connection
+                return
+            with not_written(self.folder), self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
 
     def select(self, statement: str, parameters: tuple[str, ...]) -> list[tuple[str, str]]:
         """What a query finds."""

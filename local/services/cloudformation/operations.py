@@ -25,7 +25,8 @@ from local.deploy.errors import StackFailed, TemplateError
 from local.deploy.handlers import Clients, Registry
 from local.deploy.receiver import ResponseReceiver
 from local.deploy.registry import default_registry
-from local.deploy.state import DocumentStackStore, StackDetails, StackEvent, StackState, Status
+from local.deploy.stack_records import DocumentStackStore
+from local.deploy.state import StackDetails, StackEvent, StackState, Status
 from local.deploy.template import STACK_TYPE
 from local.services.cloudformation.change_sets import ChangeSet, ChangeSets, StackRequest
 from local.services.cloudformation.changes import described_changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.dictionaries(s
 
 def full_disk(path: Path, content: bytes) -> None:
     raise OSError(28, "No space left on device")
+
+
+def fail() -> None:
+    raise StateNotWritten(Path(), reason="the disk is full")
 
 
 @pytest.fixture
@@ -55,6 +60,25 @@ def test_collections_do_not_see_one_another(store: StateStore) -> None:
 
     assert store.documents("b").get("key") is None
     assert list(store.documents("b").items()) == []
+
+
+def test_records_of_several_collections_are_kept_together_or_not_at_all(store: StateStore) -> None:
+    a, b = store.documents("a"), store.documents("b")
+    a.put("key", {"is": "old"})
+
+    def put_both(then: Callable[[], None]) -> None:
+        with store.transaction():
+            a.put("key", {"is": "new"})
+            b.put("key", {})
+            then()
+
+    with pytest.raises(StateNotWritten):
+        put_both(fail)
+    undone = a.get("key"), b.get("key")
+    put_both(lambda: None)
+
+    assert undone == ({"is": "old"}, None)
+    assert (a.get("key"), b.get("key")) == ({"is": "new"}, {})
 
 
 def test_rows_are_written_and_removed_together(store: StateStore) -> None:

@@ -21,7 +21,7 @@ from local.clock import InterruptibleClock
 from local.cloud_port import Answers, CloudPort
 from local.deploy.documents import Json
 from local.deploy.handlers import Registry
-from local.deploy.state import DocumentStackStore
+from local.deploy.stack_records import DocumentStackStore
 from local.documents import Documents, InMemoryDocuments
 from local.services.cloudformation.api import CloudFormationApi
 from local.services.cloudformation.change_sets import ChangeSets
@@ -145,6 +145,7 @@ class Kept:
     """The documents of a cloud, which may be started again."""
 
     stacks: Documents = field(default_factory=InMemoryDocuments)
+    parts: Documents = field(default_factory=InMemoryDocuments)
     change_sets: Documents = field(default_factory=InMemoryDocuments)
     events: Documents = field(default_factory=InMemoryDocuments)
 
@@ -159,7 +160,9 @@ def running_bench(services: FakeServices, kept: Kept) -> Iterator[Bench]:
         return services.clients
 
     operations = StackOperations(
-        records=StackRecords(DocumentStackStore(kept.stacks), ChangeSets(kept.change_sets), EventLog(kept.events)),
+        records=StackRecords(
+            DocumentStackStore(kept.stacks, kept.parts), ChangeSets(kept.change_sets), EventLog(kept.events)
+        ),
         clients_as=clients_as,
         clock=InterruptibleClock(),
         receiver=DeafReceiver(),

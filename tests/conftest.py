@@ -7,8 +7,10 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from local.services.iam.recording import FOLDER_VARIABLE
 from tests.local.checkout import SHARED_VARIABLE
@@ -17,6 +19,7 @@ from tests.permissions import Report, report
 SHARED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 REPORT = pytest.StashKey[Report]()
+SHARING = ("tests/clients",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +32,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_whole_suite(config) and FOLDER_VARIABLE not in os.environ:
         config.stash[FOLDER] = tempfile.TemporaryDirectory(prefix="flyball-permissions-")
         os.environ[FOLDER_VARIABLE] = config.stash[FOLDER].name
+
+
+class BySharing(LoadFileScheduling):  # type: ignore[misc]  # xdist is not typed
+    """A file's tests run in one process; so do those of a folder whose files share one cloud."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARING if nodeid.startswith(f"{folder}/")), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
+    """Whatever `--dist` says."""
+    return BySharing(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

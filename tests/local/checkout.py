@@ -80,15 +80,15 @@ class Checkout:
             check=False,
         )
 
-    def up(self) -> Serving:
+    def up(self, *options: str) -> Serving:
         """Starts `flyball up` and waits until it serves; an AssertionError shows what it printed if it ends before."""
-        serving = self.start_up()
+        serving = self.start_up(*options)
         serving.wait_for("Ctrl-C stops it", seconds=START_SECONDS)
         return serving
 
-    def start_up(self) -> Serving:
+    def start_up(self, *options: str) -> Serving:
         """Starts `flyball up` and waits for nothing."""
-        return Serving.start([sys.executable, str(self.root / "cli.py"), "up", *self.ports], cwd=self.root)
+        return Serving.start([sys.executable, str(self.root / "cli.py"), "up", *self.ports, *options], cwd=self.root)
 
     def make_up(self) -> Serving:
         """The same through `make up`, with this environment in place of one that it would set up."""
@@ -171,8 +171,9 @@ class Serving:
             os.killpg(self.process.pid, number)
         return self.wait()
 
-    def wait(self) -> int:
-        code = self.process.wait(STOP_SECONDS)
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """Until it has ended; the exit code."""
+        code = self.process.wait(seconds)
         self._reader.join(10)
         return code
 
@@ -204,12 +205,23 @@ def make_checkout(root: Path, *, packages: Sequence[str]) -> Checkout:
         if (ROOT / name).is_file() and not _is_left_out(Path(name), packages):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+            _copy_bytecode(Path(name), root)
     (root / "node_modules").symlink_to(ROOT / "node_modules")
     fetched = root / "build" / "functions"
     fetched.mkdir(parents=True)
     for folder in (ROOT / "build" / "functions").glob("dependencies-*"):
         (fetched / folder.name).symlink_to(folder)
     return Checkout(root)
+
+
+def _copy_bytecode(name: Path, root: Path) -> None:
+    """Of a module that this Python has compiled here: it is good for the copy, which is as old as the original."""
+    compiled = Path("__pycache__") / f"{name.stem}.{sys.implementation.cache_tag}.pyc"
+    source = ROOT / name.parent / compiled
+    if name.suffix == ".py" and source.is_file():
+        target = root / name.parent / compiled
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(source, target)
 
 
 def give_version(checkout: Checkout, package: str) -> None:

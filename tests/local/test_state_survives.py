@@ -133,7 +133,7 @@ def test_what_was_there_before_down_is_there_after_up(life: Life) -> None:
     assert predicts(life)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_kill_loses_nothing_that_was_acknowledged(life: Life, seed: int) -> None:
     already = len(life.acknowledged)
     with ThreadPoolExecutor(3) as threads:
@@ -200,10 +200,10 @@ def test_another_environment_is_refused_before_anything_of_it_is_deployed(life: 
     assert "holds flyball-platform, another environment or prefix" in refused.stderr
     assert "flyball-staging" not in refused.stderr
     assert f"{PACKAGE}: down with the cloud" in status.stdout
-    life.up()
 
 
 def test_a_reset_is_refused_while_a_cloud_runs_and_forgets_everything_afterwards(life: Life) -> None:
+    life.serving = life.checkout.up("--no-deploy")
     refused = life.checkout.flyball("reset", "--yes")
     assert life.serving is not None
     life.serving.stop()

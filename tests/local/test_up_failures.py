@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.checkout import Checkout, give_version, make_checkout
+from tests.local.checkout import START_SECONDS, Checkout, give_version, make_checkout
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def failure_of_up(checkout: Checkout) -> str:
     """What `up` printed before it ended with the operator's exit code and left nothing behind."""
     serving = checkout.start_up()
 
-    assert serving.wait() == 2, serving.output
+    assert serving.wait(START_SECONDS) == 2, serving.output
     assert 'cli.py", line' not in serving.output, "no traceback of our own"
     assert checkout.processes() == set()
     assert not (checkout.root / ".flyball" / "cloud.json").exists()

@@ -1,8 +1,7 @@
-"""What makes a process that hosts the local cloud start in two thirds of the time.
+"""What makes a process that hosts the local cloud start sooner.
 
-It makes millions of objects that stay. Python's garbage collector would look through all of them some hundred times
-meanwhile, a quarter of the processor's time; and each of botocore's and moto's many sessions would look through the
-folders of all service models again.
+It makes millions of objects that stay, and Python's garbage collector would look through them again and again; and each
+of botocore's and moto's many sessions would look through the folders of all service models.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from model_packages.errors import OperatorError
 
 COLLECT_AFTER: Final = (50_000, 20, 20)
 """New objects until the youngest are looked through, and how often that is until older ones are; Python's are
-700, 10 and 10. The peak of memory is the same within a few percent.
+700, 10 and 10. The peak of memory is a tenth higher.
 """
 
 

@@ -173,8 +173,7 @@ def test_an_edited_package_is_updated_and_not_created(life: Life) -> None:
 
 def test_another_cloud_on_other_ports_is_another_account(life: Life, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "other", packages=[])
-    other = Life(checkout)
-    other.up()
+    other = Life(checkout, checkout.up("--no-deploy"))
     try:
         other.client("ssm").put_parameter(Name="/other", Value="value", Type="String")
         parameters = {entry["Name"] for entry in life.client("ssm").describe_parameters()["Parameters"]}

@@ -30,13 +30,7 @@ SEPARATOR: Final = "#"
 class DocumentStackStore:
     """A store as durable as its documents. It keeps every stack that ever bore a name, and reads them once."""
 
-    def __init__(
-        self,
-        stacks: Documents,
-        parts: Documents,
-        *,
-        together: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
+    def __init__(self, stacks: Documents, parts: Documents, *, together: Together = nullcontext) -> None:
         """What is put and deleted within `together()` is kept in full or not at all."""
         self._stacks, self._parts, self._together = stacks, parts, together
         found = dict(parts.items())

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-import botocore.loaders
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
@@ -160,8 +159,8 @@ def given_cloudwatch(folder: Path, *, start: datetime = START) -> Iterator[Given
 @cache
 def _session(protocol: str) -> boto3.Session:
     """Whose clients of CloudWatch speak one protocol."""
-    session, loader = botocore.session.Session(), botocore.loaders.create_loader()
-    session.register_component("data_loader", loader)  # its own: others may share theirs
+    session = botocore.session.Session()
+    loader = session.get_component("data_loader")
     original = loader.load_service_model
 
     def load_service_model(service: str, kind: str, api_version: str | None = None) -> Any:
